@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's BPMP. The machine holds the register files that the guest touches (HSP doorbell,
+ * IVC shared memory, chip id); a jailed worker parses the requests and talks to the host's BPMP.
+ */
+#ifndef DEVICES_BPMP_BPMP_H
+#define DEVICES_BPMP_BPMP_H
+
+struct bpmp_ids;
+struct device;
+struct machine;
+
+struct bpmp_options {
+	const char *host; /* the host's node: /dev/bpmp-host */
+};
+
+/*
+ * Starts the worker with the VM's ids; it asks the host for the clocks' ancestors and for the
+ * state to come back to. Takes machine->bpmp_phandle for its node.
+ * Returns 0 with *device, or -errno with a line logged that names cause and remedy.
+ */
+int bpmp_create(struct machine *machine, const struct bpmp_options *options,
+	const struct bpmp_ids *ids, struct device **device);
+
+/* The worker's main; returns its exit status. */
+int bpmp_worker_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The jail: what a process of the VM gives up before it follows anything that the guest says.
+ * Layers only ever add up; a mandatory one that cannot be had is an error.
+ */
+#ifndef SECCOMP_JAIL_H
+#define SECCOMP_JAIL_H
+
+/* Whose system calls: one allow-list each, everything else kills the process (SIGSYS). */
+enum jail_role {
+	JAIL_CONSOLE,	 /* worker */
+	JAIL_BPMP,	 /* worker */
+	JAIL_VCPU,	 /* machine: a vCPU thread */
+	JAIL_EVENT_LOOP, /* machine: the main thread */
+	JAIL_ROLES
+};
+
+/*
+ * For a worker, called by its main before it accepts work: closes every descriptor from
+ * `first_unused_fd` up, then no new privileges, not dumpable, resource limits, all capabilities
+ * dropped and locked, and the filter of `role`. Logs one line naming the layers that are on.
+ * Returns 0 or -errno (logged); the worker must not go on after an error.
+ */
+int jail_enter_worker(enum jail_role role, int first_unused_fd);
+
+/*
+ * The same without closing descriptors and without the filter, for the machine, on its main
+ * thread before any vCPU thread exists.
+ */
+int jail_lock_machine(void);
+
+/* The filter of `role` for the calling thread alone. Returns 0 or -errno (logged). */
+int jail_filter_thread(enum jail_role role);
+
+#endif

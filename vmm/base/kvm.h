@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The KVM VM as devices see it: memory slots, interrupt lines, eventfds. A guest reset replaces
+ * the descriptors inside; the structure and its address stay, and every memory slot, irqfd and
+ * line level of before is gone. Functions may be called from any thread unless said otherwise;
+ * none while the VM is being replaced (all vCPUs are out then).
+ */
+#ifndef VMM_BASE_KVM_H
+#define VMM_BASE_KVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KVM_MAX_SLOTS 64
+
+struct kvm_vm {
+	int kvm_fd;
+	int fd; /* -1 while there is no VM */
+	bool slot_used[KVM_MAX_SLOTS];
+};
+
+/*
+ * Gives the guest `size` bytes at `gpa`, backed by `host`; all three multiples of the host's
+ * page size. Event-loop thread only. Returns the slot, for kvm_vm_unmap(), or -errno.
+ */
+int kvm_vm_map(struct kvm_vm *vm, uint64_t gpa, void *host, uint64_t size, bool read_only);
+void kvm_vm_unmap(struct kvm_vm *vm, int slot);
+
+/* Sets the level of a shared peripheral interrupt; `spi` counts from 0 (INTID - 32). */
+int kvm_vm_set_spi(struct kvm_vm *vm, uint32_t spi, bool level);
+
+/*
+ * Ties an eventfd to an interrupt: each signal of `event_fd` injects `spi`. With `resample_fd`
+ * >= 0 the line is level: it stays up until the guest's end of interrupt, which signals
+ * `resample_fd`. Works after the VGIC's initialisation only. Returns 0 or -errno.
+ */
+int kvm_vm_irqfd(struct kvm_vm *vm, uint32_t spi, int event_fd, int resample_fd);
+int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest-physical addresses and interrupts: every window of the guest is claimed here once, in
+ * command-line order, before the VM exists. Nothing may overlap.
+ */
+#ifndef VMM_BASE_LAYOUT_H
+#define VMM_BASE_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Shared peripheral interrupts, counted from 0 as in the device tree (INTID - 32). */
+#define LAYOUT_MAX_SPI 988
+
+struct layout_range {
+	uint64_t base, size;
+	char name[64];
+};
+
+struct layout {
+	size_t count;
+	struct layout_range ranges[256]; /* ascending by base */
+	uint64_t platform_base, platform_size;
+	uint32_t platform_first_spi;
+	uint8_t spi_used[LAYOUT_MAX_SPI];
+};
+
+void layout_init(struct layout *layout);
+
+/* Claims fixed addresses. Returns 0, -EINVAL (empty or wraps), -EEXIST (logged with both names) or
+ * -ENOSPC. */
+int layout_claim(struct layout *layout, const char *name, uint64_t base, uint64_t size);
+
+/*
+ * Claims the first free, naturally aligned place (`size` rounded up to a power of two, at least
+ * 64 KiB) in [from, from + span). Returns 0 with *base, or -ENOSPC (logged).
+ */
+int layout_place(struct layout *layout, const char *name, uint64_t from, uint64_t span,
+	uint64_t size, uint64_t *base);
+
+/* As layout_place(), in the window for assigned devices. */
+int layout_place_platform(struct layout *layout, const char *name, uint64_t size, uint64_t *base);
+
+/* A given interrupt; -EEXIST or -ERANGE (logged). */
+int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi);
+
+/* The next free interrupt for an assigned device, or for a virtio device (from 16). */
+int layout_place_platform_spi(struct layout *layout, const char *name, uint32_t *spi);
+int layout_place_virtio_spi(struct layout *layout, const char *name, uint32_t *spi);
+
+#endif

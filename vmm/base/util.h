@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small helpers that everything may use. Depends on nothing of this project. */
+#ifndef VMM_BASE_UTIL_H
+#define VMM_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The structure that has `member` at `pointer`. */
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* `alignment` is a power of two; false when the result does not fit. */
+static inline bool align_up(uint64_t value, uint64_t alignment, uint64_t *aligned)
+{
+	if (__builtin_add_overflow(value, alignment - 1, aligned))
+		return false;
+	*aligned &= ~(alignment - 1);
+	return true;
+}
+
+/* Closes *fd if it is open and marks it closed. */
+static inline void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker is this same executable, started afresh (fork, then execveat of its own descriptor) as
+ * `bpmp-vmm worker KIND`, with a socket to the machine and the descriptors that it needs, and no
+ * others. The machine starts workers before it locks itself in.
+ */
+#ifndef VMM_BASE_WORKER_H
+#define VMM_BASE_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* In the worker: its end of the socket pair, and the first of the given descriptors. */
+#define WORKER_SOCKET	3
+#define WORKER_FIRST_FD 4
+#define WORKER_MAX_FDS	8
+
+struct worker {
+	const char *kind;
+	pid_t pid;
+	int pid_fd; /* readable when the worker has ended; -1: not started */
+	int socket; /* the machine's end, SOCK_STREAM or SOCK_SEQPACKET, blocking */
+};
+
+/*
+ * Starts a worker. `socket_type` is SOCK_STREAM or SOCK_SEQPACKET. fds[i] becomes
+ * WORKER_FIRST_FD + i in the worker and stays open here, where it is the caller's.
+ * With `die_with_machine` the kernel kills the worker when the machine ends; without it the
+ * worker must end by itself when its socket does.
+ * Returns 0 or -errno (logged).
+ */
+int worker_start(struct worker *worker, const char *kind, int socket_type, const int *fds,
+	size_t fd_count, bool die_with_machine);
+
+/*
+ * Closes the socket, which asks the worker to end, waits up to `grace_ms` and kills it if it is
+ * still there. Does nothing for a worker that was never started or has been stopped.
+ */
+void worker_stop(struct worker *worker, int grace_ms);
+
+/*
+ * Reaps a worker that ended by itself and writes a line that names how ("killed by signal 31
+ * (SIGSYS): a system call was denied") into `reason`.
+ */
+void worker_reap(struct worker *worker, char *reason, size_t size);
+
+#endif
