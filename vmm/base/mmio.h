@@ -18,8 +18,8 @@ struct mmio_region;
  */
 struct mmio_ops {
 	uint64_t (*read)(struct mmio_region *region, uint64_t offset, unsigned int width);
-	void (*write)(struct mmio_region *region, uint64_t offset, unsigned int width,
-		uint64_t value);
+	void (*write)(
+		struct mmio_region *region, uint64_t offset, unsigned int width, uint64_t value);
 };
 
 /* Embedded in a device; lives as long as the bus. */
