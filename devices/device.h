@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a device is to the machine, and the machine to a device. Devices are created in the order
- * of the table in vmm/device_table.c and live until the machine ends; attach and arm go down the
- * table, quiesce and destroy go back up.
+ * of the table in vmm/device_table.c and live until the machine ends. attach, arm and quiesce go
+ * down the table (so that assigned devices are quiet before the BPMP resets them), destroy goes
+ * back up.
  */
 #ifndef DEVICES_DEVICE_H
 #define DEVICES_DEVICE_H

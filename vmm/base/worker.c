@@ -46,6 +46,7 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 	char name[] = "bpmp-vmm", verb[] = "worker", kind_copy[32] = "", no_environment[] = "";
 	char *arguments[] = { name, verb, kind_copy, NULL };
 	char *environment[] = { NULL };
+	const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	sigset_t none;
 
 	for (size_t i = 0; kind[i] && i + 1 < sizeof(kind_copy); i++)
@@ -55,8 +56,9 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 		if (getppid() != machine)
 			_exit(1); /* it ended before the line above */
 	}
-	/* A worker belongs to its machine, not to the terminal: Ctrl-C must not reach it. */
-	setpgid(0, 0);
+	/* Signals to the whole group (Ctrl-C, a service's stop) are the machine's to answer. */
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	self = fcntl(self, F_DUPFD_CLOEXEC, 100);

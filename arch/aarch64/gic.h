@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's interrupt controller, in KVM (Documentation/virt/kvm/devices/arm-vgic.rst and
+ * arm-vgic-v3.rst). Its addresses are those of QEMU's `virt`, which hand-written trees expect.
+ */
+#ifndef ARCH_AARCH64_GIC_H
+#define ARCH_AARCH64_GIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fdt_builder;
+struct kvm_vm;
+struct layout;
+
+enum gic_version { GIC_NONE, GIC_V2 = 2, GIC_V3 = 3 };
+
+struct gic {
+	enum gic_version version;
+	uint32_t cpus;
+	uint32_t interrupts; /* SGIs, PPIs and SPIs: a multiple of 32, 64 to 1024 */
+	int fd;		     /* the VGIC device; replaced with the VM */
+};
+
+/*
+ * The best version that the host offers, or the `wanted` one. `vm` is open. Returns 0, or -ENODEV
+ * (logged) where KVM has no such VGIC.
+ */
+int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted);
+
+/* Claims the addresses for gic->cpus CPUs. */
+int gic_claim(const struct gic *gic, struct layout *layout);
+
+/* Creates the VGIC of a new VM whose vCPUs exist, and initialises it. Returns 0 or -errno. */
+int gic_create(struct gic *gic, const struct kvm_vm *vm);
+void gic_close(struct gic *gic);
+
+/*
+ * Presets what the guest would: whether an SPI is level-triggered, so that an assertion from
+ * before the guest's driver is held as a level. After gic_create(), with no vCPU running.
+ */
+int gic_set_spi_level(const struct gic *gic, uint32_t spi, bool level);
+
+/* Writes the node; `phandle` becomes the root's interrupt-parent. */
+void gic_describe(const struct gic *gic, struct fdt_builder *fdt, uint32_t phandle);
+
+#endif

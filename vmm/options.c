@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/options.h"
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef BPMP_VMM_VERSION
+#define BPMP_VMM_VERSION "unknown"
+#endif
+
+/* One `--passthrough` as it is written; vfio_options is what it means. */
+struct passthrough_text {
+	const char *device, *compatible, *address;
+	bool unsafe_noiommu;
+};
+
+/* `--console` as it is written: stdio|pty|none|unix=PATH|file=PATH. */
+struct console_text {
+	int kind;
+	const char *unix_path, *file_path;
+};
+
+static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
+static const char *const bpmp_choices[] = { "auto", "mailbox", "off", NULL };
+static const char *const restart_choices[] = { "restart", "exit", NULL };
+static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
+static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
+
+#define FIELD(key, type, structure, member)                                                        \
+	{                                                                                          \
+		key, type, offsetof(structure, member), NULL                                       \
+	}
+#define CHOICE(key, structure, member, choices)                                                    \
+	{                                                                                          \
+		key, VALUE_CHOICE, offsetof(structure, member), choices                            \
+	}
+
+static const struct value_field memory_fields[] = {
+	FIELD("size", VALUE_SIZE, struct options, memory.size),
+	FIELD("base", VALUE_NUMBER, struct options, memory.base),
+};
+static const struct value_field cpus_fields[] = {
+	FIELD("count", VALUE_NUMBER, struct options, cpus.count),
+};
+static const struct value_field irqchip_fields[] = {
+	CHOICE("version", struct options, irqchip, irqchip_choices),
+};
+static const struct value_field bpmp_fields[] = {
+	CHOICE("mode", struct options, bpmp.mode, bpmp_choices),
+	FIELD("host", VALUE_STRING, struct options, bpmp.host),
+	FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks),
+	FIELD("resets", VALUE_LIST, struct options, bpmp.resets),
+	FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains),
+};
+static const struct value_field platform_fields[] = {
+	FIELD("base", VALUE_NUMBER, struct options, platform.base),
+	FIELD("size", VALUE_SIZE, struct options, platform.size),
+	FIELD("first-spi", VALUE_NUMBER, struct options, platform.first_spi),
+};
+static const struct value_field on_reset_fields[] = {
+	CHOICE("action", struct options, on_reset, restart_choices),
+};
+static const struct value_field on_panic_fields[] = {
+	CHOICE("action", struct options, on_panic, restart_choices),
+};
+static const struct value_field sandbox_fields[] = {
+	FIELD("sandbox", VALUE_BOOL, struct options, sandbox),
+};
+static const struct value_field log_level_fields[] = {
+	CHOICE("level", struct options, log_level, level_choices),
+};
+static const struct value_field console_fields[] = {
+	CHOICE("kind", struct console_text, kind, console_choices),
+	FIELD("unix", VALUE_STRING, struct console_text, unix_path),
+	FIELD("file", VALUE_STRING, struct console_text, file_path),
+};
+static const struct value_field passthrough_fields[] = {
+	FIELD("device", VALUE_STRING, struct passthrough_text, device),
+	FIELD("compatible", VALUE_STRING, struct passthrough_text, compatible),
+	FIELD("address", VALUE_STRING, struct passthrough_text, address),
+	FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu),
+};
+
+typedef int parse_fn(struct options *options, const char *text, char *problem, size_t size);
+
+static int parse_console(struct options *options, const char *text, char *problem, size_t size)
+{
+	struct console_text console = { .kind = -1 };
+	int given;
+
+	if (value_parse(text, console_fields, ARRAY_SIZE(console_fields), &console, problem, size))
+		return -EINVAL;
+	given = (console.kind >= 0) + (console.unix_path != NULL) + (console.file_path != NULL);
+	if (given != 1) {
+		snprintf(problem, size, "give one of stdio, pty, none, unix=PATH, file=PATH");
+		return -EINVAL;
+	}
+	if (console.unix_path)
+		options->console = (struct console_options){ CONSOLE_UNIX, console.unix_path };
+	else if (console.file_path)
+		options->console = (struct console_options){ CONSOLE_FILE, console.file_path };
+	else
+		options->console =
+			(struct console_options){ (enum console_kind)console.kind, NULL };
+	return 0;
+}
+
+static int parse_passthrough(struct options *options, const char *text, char *problem, size_t size)
+{
+	static const struct value_field address_field = { "address", VALUE_LIST, 0, NULL };
+	struct passthrough_text given = { 0 };
+	struct value_list addresses = { 0 };
+	struct vfio_options *device;
+
+	if (value_parse(text, passthrough_fields, ARRAY_SIZE(passthrough_fields), &given, problem,
+		    size))
+		return -EINVAL;
+	if (!given.device || strchr(given.device, '/')) {
+		snprintf(problem, size,
+			"give the device's name under /sys/bus/platform/devices, without a path");
+		return -EINVAL;
+	}
+	if (options->passthrough_count == MAX_PASSTHROUGH) {
+		snprintf(problem, size, "at most %d devices", MAX_PASSTHROUGH);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < options->passthrough_count; i++) {
+		if (strcmp(options->passthrough[i].device, given.device) == 0) {
+			snprintf(problem, size, "the device is given twice");
+			return -EINVAL;
+		}
+	}
+	device = &options->passthrough[options->passthrough_count];
+	*device = (struct vfio_options){
+		.device = given.device,
+		.compatible = given.compatible,
+		.address_host = given.address && strcmp(given.address, "host") == 0,
+		.unsafe_noiommu = given.unsafe_noiommu,
+	};
+	if (given.address && !device->address_host) {
+		if (value_parse(given.address, &address_field, 1, &addresses, problem, size))
+			return -EINVAL;
+		if (addresses.count > VFIO_MAX_REGIONS) {
+			snprintf(problem, size, "at most %d addresses", VFIO_MAX_REGIONS);
+			return -EINVAL;
+		}
+		device->address_count = addresses.count;
+		memcpy(device->addresses, addresses.items,
+			addresses.count * sizeof(addresses.items[0]));
+	}
+	options->passthrough_count++;
+	return 0;
+}
+
+static int parse_no_reboot(struct options *options, const char *text, char *problem, size_t size)
+{
+	(void)text, (void)problem, (void)size;
+	options->on_reset = ON_EVENT_EXIT;
+	return 0;
+}
+
+/* One option: a whole string, a value list by fields, or a function of its own. */
+struct option {
+	const char *name;
+	const char *argument; /* as --help shows it; NULL: takes none */
+	const char *help;
+	size_t string_offset; /* of a whole-string option, plus 1 */
+	const struct value_field *fields;
+	size_t field_count;
+	parse_fn *parse;
+};
+
+#define STRING(member) .string_offset = offsetof(struct options, member) + 1
+#define FIELDS(array)  .fields = (array), .field_count = ARRAY_SIZE(array)
+
+static const struct option option_table[] = {
+	{ "kernel", "FILE", "arm64 kernel Image (required)", STRING(kernel) },
+	{ "initrd", "FILE", "initial RAM disk", STRING(initrd) },
+	{ "cmdline", "STRING", "kernel command line (console=hvc0)", STRING(cmdline) },
+	{ "memory", "SIZE[,base=ADDR]", "guest RAM (512M at 0x40000000)", FIELDS(memory_fields) },
+	{ "cpus", "N", "vCPUs, 1 to 8 (1)", FIELDS(cpus_fields) },
+	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
+	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
+		.parse = parse_console },
+	{ "passthrough",
+		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
+		"give the guest a device that is bound to vfio-platform; repeatable",
+		.parse = parse_passthrough },
+	{ "bpmp",
+		"auto|mailbox|off[,host=PATH][,clocks=ID:ID...][,resets=ID...][,power-domains=ID..."
+		"]",
+		"the guest's BPMP (auto: where an assigned device needs it)", FIELDS(bpmp_fields) },
+	{ "platform", "base=ADDR,size=SIZE[,first-spi=N]", "window for assigned devices",
+		FIELDS(platform_fields) },
+	{ "dump-dtb", "FILE", "write the guest's device tree", STRING(dump_dtb) },
+	{ "on-reset", "restart|exit", "what a guest reset does (restart)",
+		FIELDS(on_reset_fields) },
+	{ "on-panic", "restart|exit", "what a guest panic does (restart)",
+		FIELDS(on_panic_fields) },
+	{ "no-reboot", NULL, "the same as --on-reset exit", .parse = parse_no_reboot },
+	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
+	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
+	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
+	{ "help", NULL, "this text" },
+	{ "version", NULL, "print the version" },
+};
+
+static const struct option *find_option(const char *name, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
+		if (strlen(option_table[i].name) == length &&
+			strncmp(option_table[i].name, name, length) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+static void print_help(void)
+{
+	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
+	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
+		const struct option *option = &option_table[i];
+
+		printf("  --%s%s%s\n        %s\n", option->name, option->argument ? " " : "",
+			option->argument ? option->argument : "", option->help);
+	}
+	printf("\nExit status: 0 guest powered off, 2 wrong usage, 3 the host lacks something,\n"
+	       "4 guest reset and 5 guest panic with exit, 6 a device failed, 7 stopped,\n"
+	       "1 anything else. The console's escape is Ctrl-A x. See also bpmp-vmm(1).\n");
+}
+
+static int apply(struct options *options, const struct option *option, const char *text,
+	char *problem, size_t size)
+{
+	if (option->parse)
+		return option->parse(options, text, problem, size);
+	if (option->fields)
+		return value_parse(
+			text, option->fields, option->field_count, options, problem, size);
+	if (!*text) {
+		snprintf(problem, size, "it is empty");
+		return -EINVAL;
+	}
+	*(const char **)(void *)((char *)options + option->string_offset - 1) = text;
+	return 0;
+}
+
+static void unknown_option(const char *word, size_t length)
+{
+	const char *names[ARRAY_SIZE(option_table)], *close;
+	char name[48];
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, word);
+	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
+		names[i] = option_table[i].name;
+	close = value_suggest(name, names, ARRAY_SIZE(names));
+	if (close)
+		log_error("unknown option --%s; did you mean --%s?", name, close);
+	else
+		log_error("unknown option --%s; see bpmp-vmm --help", name);
+}
+
+/* Checks what one option alone cannot tell. */
+static enum options_result check(const struct options *options)
+{
+	if (!options->kernel) {
+		log_error("no kernel; give --kernel FILE, an arm64 Image");
+		return OPTIONS_BAD;
+	}
+	if (options->memory.size == 0 || options->memory.size % 0x10000 != 0) {
+		log_error("--memory: %s; give a multiple of 64K, for example --memory 512M",
+			options->memory.size ? "not a multiple of 64K" : "no memory at all");
+		return OPTIONS_BAD;
+	}
+	if (options->memory.base % 0x200000 != 0) {
+		log_error("--memory: base 0x%llx is not a multiple of 2M",
+			(unsigned long long)options->memory.base);
+		return OPTIONS_BAD;
+	}
+	if (options->cpus.count < 1 || options->cpus.count > MAX_CPUS) {
+		log_error("--cpus: %llu is not between 1 and %d",
+			(unsigned long long)options->cpus.count, MAX_CPUS);
+		return OPTIONS_BAD;
+	}
+	if (options->platform.first_spi > UINT16_MAX) {
+		log_error("--platform: first-spi %llu is beyond what a GIC has",
+			(unsigned long long)options->platform.first_spi);
+		return OPTIONS_BAD;
+	}
+	if (options->cmdline && strlen(options->cmdline) >= 2048) {
+		log_error("--cmdline: longer than the 2048 bytes that an arm64 kernel takes");
+		return OPTIONS_BAD;
+	}
+	return OPTIONS_RUN;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	int i = 1;
+
+	*options = (struct options){
+		.memory = { .size = 512ull << 20, .base = 0x40000000 },
+		.cpus.count = 1,
+		.console.kind = CONSOLE_STDIO,
+		.bpmp.host = "/dev/bpmp-host",
+		.sandbox = true,
+		.log_level = LOG_INFO,
+	};
+	if (i < argc && strcmp(argv[i], "run") == 0)
+		i++;
+	for (; i < argc; i++) {
+		const char *word = argv[i], *text = "";
+		const struct option *option;
+		char problem[512];
+		size_t length;
+
+		if (strncmp(word, "--", 2) != 0 || !word[2]) {
+			log_error("'%s' is not an option; see bpmp-vmm --help", word);
+			return OPTIONS_BAD;
+		}
+		word += 2;
+		length = strcspn(word, "=");
+		option = find_option(word, length);
+		if (!option) {
+			unknown_option(word, length);
+			return OPTIONS_BAD;
+		}
+		if (word[length] == '=' && !option->argument) {
+			log_error("--%s takes no value", option->name);
+			return OPTIONS_BAD;
+		}
+		if (word[length] == '=') {
+			text = word + length + 1;
+		} else if (option->argument) {
+			if (++i == argc) {
+				log_error("--%s needs a value: %s", option->name, option->argument);
+				return OPTIONS_BAD;
+			}
+			text = argv[i];
+		}
+		if (strcmp(option->name, "help") == 0) {
+			print_help();
+			return OPTIONS_DONE;
+		}
+		if (strcmp(option->name, "version") == 0) {
+			printf("bpmp-vmm %s\n", BPMP_VMM_VERSION);
+			return OPTIONS_DONE;
+		}
+		if (apply(options, option, text, problem, sizeof(problem))) {
+			log_error("--%s %s: %s", option->name, text, problem);
+			return OPTIONS_BAD;
+		}
+	}
+	return check(options);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line, parsed. docs/bpmp-vmm.1 describes each option. */
+#ifndef VMM_OPTIONS_H
+#define VMM_OPTIONS_H
+
+#include "devices/bpmp/bpmp.h"
+#include "devices/vfio/vfio.h"
+#include "devices/virtio/console.h"
+#include "vmm/value.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_PASSTHROUGH 16
+#define MAX_CPUS	8
+
+enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
+enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_OFF };
+
+struct options {
+	const char *kernel, *initrd;
+	const char *cmdline; /* NULL: not given */
+	struct {
+		uint64_t size, base; /* bytes, guest-physical */
+	} memory;
+	struct {
+		uint64_t count;
+	} cpus;
+	int irqchip; /* index: auto, gicv3, gicv2 */
+	struct console_options console;
+	struct vfio_options passthrough[MAX_PASSTHROUGH];
+	size_t passthrough_count;
+	struct {
+		int mode; /* enum bpmp_mode */
+		const char *host;
+		struct value_list clocks, resets, power_domains;
+	} bpmp;
+	struct {
+		uint64_t base, size, first_spi;
+	} platform;
+	const char *dump_dtb;
+	int on_reset, on_panic; /* enum restart_policy */
+	bool sandbox;
+	int log_level; /* enum log_level */
+	const char *name;
+};
+
+enum options_result {
+	OPTIONS_RUN,  /* start the VM */
+	OPTIONS_DONE, /* --help or --version was printed */
+	OPTIONS_BAD,  /* logged */
+};
+
+/* Parses argv[1..]. Strings stay valid as long as argv and the process. */
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+#endif
