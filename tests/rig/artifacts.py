@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the rig boots, and where it comes from: kernel, modules, user space, trees, helpers.
+
+Each piece is made by its own script, which caches it; here they are only asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+RIG = Path(__file__).resolve().parent
+TOP = RIG.parent.parent
+BUILD = TOP / "build" / "rig"
+VMM = TOP / "build" / "aarch64" / "bpmp-vmm"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bpmp-vmm"
+
+CROSS = "" if platform.machine() == "aarch64" else "aarch64-linux-gnu-"
+
+
+def ask(*command: str | Path) -> str:
+    """Runs a script of the rig; its progress goes to the terminal, its answer is returned."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True,
+                          cwd=TOP, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed with status {done.returncode}")
+    return done.stdout.strip()
+
+
+@functools.cache
+def sysroot() -> Path:
+    return Path(ask(RIG / "sysroot"))
+
+
+@functools.cache
+def kernel() -> Path:
+    """The Image that hosts and guests boot."""
+    return Path(_kernel_answer()["IMAGE"])
+
+
+@functools.cache
+def modules() -> list[Path]:
+    where = _kernel_answer().get("MODULES")
+    return sorted(Path(where).glob("*.ko")) if where else []
+
+
+@functools.cache
+def _kernel_answer() -> dict[str, str]:
+    lines = ask(RIG / "kernel" / "build").splitlines()
+    if len(lines) == 1 and "=" not in lines[0]:
+        lines = [f"IMAGE={lines[0]}/Image"]
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@functools.cache
+def device_tree(board: str, gic: int, cpus: int) -> Path:
+    """The host's tree. Board A's depends on its GIC and its number of CPUs."""
+    if not (RIG / "boards" / "make-dtb").exists():
+        return Path("/tmp/righ/b.dtb") if board == "b" else None
+    if board == "b":
+        return Path(ask(RIG / "boards" / "make-dtb", "b"))
+    return Path(ask(RIG / "boards" / "make-dtb", "a", str(gic), str(cpus)))
+
+
+@functools.cache
+def helper(name: str) -> Path:
+    """A program of tests/rig/host, built for the boards and linked statically."""
+    source = RIG / "host" / f"{name}.c"
+    program = BUILD / "host" / name
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
+                        "-static", "-o", str(program), str(source)], check=True)
+    return program
+
+
+def libraries(program: Path) -> list[tuple[str, Path]]:
+    """The dynamic loader and the libraries that a program needs: (path on the host, file)."""
+    found: dict[str, Path] = {}
+    _add_needed(program, found)
+    return sorted(found.items())
+
+
+def _add_needed(program: Path, found: dict[str, Path]) -> None:
+    listing = subprocess.run([f"{CROSS}readelf", "-ldW", str(program)], stdout=subprocess.PIPE,
+                             text=True, check=True).stdout
+    for line in listing.splitlines():
+        if "(NEEDED)" in line or "program interpreter:" in line:
+            name = line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
+            target = f"/lib/{name}"
+            if target not in found:
+                found[target] = _find_library(name)
+                _add_needed(found[target], found)
+
+
+def _find_library(name: str) -> Path:
+    root = sysroot()
+    for place in ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib"):
+        candidate = root / place / name
+        if candidate.exists():
+            return candidate
+    raise RuntimeError(f"{name} is not under {root}: add its package to tests/rig/sysroot")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boards' initramfs: archives in cpio's newc format, written here, so no root is needed.
+
+They are not compressed: the kernel copies an archive faster than it unpacks one, and writing both
+takes a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import artifacts
+
+BUSYBOX = "bin/busybox"
+
+
+class Archive:
+    """A newc archive in memory. Parent directories are added as they are needed."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._names: set[str] = set()
+        self._inode = 0
+
+    def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        self._parents(path)
+        self._entry(path, stat.S_IFREG | mode, content)
+
+    def copy(self, path: str, source: Path, mode: int = 0o755) -> None:
+        self.file(path, source.read_bytes(), mode)
+
+    def directory(self, path: str, mode: int = 0o755) -> None:
+        self._parents(path)
+        if path not in self._names:
+            self._entry(path, stat.S_IFDIR | mode)
+
+    def link(self, path: str, target: str) -> None:
+        self._parents(path)
+        self._entry(path, stat.S_IFLNK | 0o777, target.encode())
+
+    def character_device(self, path: str, major: int, minor: int) -> None:
+        self._parents(path)
+        self._entry(path, stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def finish(self) -> bytes:
+        self._inode = -1
+        self._entry("TRAILER!!!", 0)
+        return bytes(self._data)
+
+    def _parents(self, path: str) -> None:
+        parent = path.rpartition("/")[0]
+        if parent:
+            self.directory(parent)
+
+    def _entry(self, path: str, mode: int, content: bytes = b"",
+               device: tuple[int, int] = (0, 0)) -> None:
+        self._inode += 1
+        self._names.add(path)
+        links = 2 if stat.S_ISDIR(mode) else 1
+        name = path.encode() + b"\0"
+        fields = (self._inode, mode, 0, 0, links, 0, len(content), 0, 0, *device, len(name), 0)
+        header = b"070701" + b"".join(b"%08X" % field for field in fields)
+        for part in (header + name, content):
+            self._data += part
+            self._data += bytes(-len(self._data) % 4)
+
+
+def _base(init: Path) -> Archive:
+    archive = Archive()
+    archive.character_device("dev/console", 5, 1)
+    archive.character_device("dev/null", 1, 3)
+    archive.copy(BUSYBOX, artifacts.sysroot() / BUSYBOX)
+    archive.link("bin/sh", "busybox")
+    archive.copy("init", init)
+    archive.file("etc/passwd", b"root::0:0::/root:/bin/sh\nvmm::1000:1000::/tmp:/bin/sh\n")
+    archive.file("etc/group", b"root:x:0:\nvmm:x:1000:\n")
+    return archive
+
+
+def guest() -> bytes:
+    return _base(artifacts.RIG / "guest" / "init").finish()
+
+
+def host() -> bytes:
+    """The host's: the program under test, what it links with, and the guest that it boots."""
+    archive = _base(artifacts.RIG / "host" / "init")
+    for source in sorted((artifacts.RIG / "host").glob("*.c")):
+        archive.copy(f"usr/bin/rig-{source.stem}", artifacts.helper(source.stem))
+    if artifacts.VMM.exists():
+        archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
+        for path, library in artifacts.libraries(artifacts.VMM):
+            archive.copy(path.lstrip("/"), library)
+    for module in artifacts.modules():
+        archive.copy(f"modules/{module.name}", module, 0o644)
+    archive.copy("guest/Image", artifacts.kernel(), 0o644)
+    archive.file("guest/initrd", guest())
+    return archive.finish()
