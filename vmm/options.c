@@ -85,6 +85,9 @@ static const struct value_field passthrough_fields[] = {
 	FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu),
 };
 
+/* Returned by a parse_fn after which nothing is to be run. */
+#define OPTION_LAST 1
+
 typedef int parse_fn(struct options *options, const char *text, char *problem, size_t size);
 
 static int parse_console(struct options *options, const char *text, char *problem, size_t size)
@@ -163,6 +166,16 @@ static int parse_no_reboot(struct options *options, const char *text, char *prob
 	return 0;
 }
 
+static int parse_version(struct options *options, const char *text, char *problem, size_t size)
+{
+	(void)options, (void)text, (void)problem, (void)size;
+	printf("bpmp-vmm %s\n", BPMP_VMM_VERSION);
+	return OPTION_LAST;
+}
+
+/* Prints the table below. */
+static parse_fn parse_help;
+
 /* One option: a whole string, a value list by fields, or a function of its own. */
 struct option {
 	const char *name;
@@ -205,8 +218,8 @@ static const struct option option_table[] = {
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
-	{ "help", NULL, "this text" },
-	{ "version", NULL, "print the version" },
+	{ "help", NULL, "this text", .parse = parse_help },
+	{ "version", NULL, "print the version", .parse = parse_version },
 };
 
 static const struct option *find_option(const char *name, size_t length)
@@ -218,8 +231,9 @@ static const struct option *find_option(const char *name, size_t length)
 	return NULL;
 }
 
-static void print_help(void)
+static int parse_help(struct options *options, const char *text, char *problem, size_t size)
 {
+	(void)options, (void)text, (void)problem, (void)size;
 	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
 	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
@@ -231,6 +245,7 @@ static void print_help(void)
 	printf("\nExit status: 0 guest powered off, 2 wrong usage, 3 the host lacks something,\n"
 	       "4 guest reset and 5 guest panic with exit, 6 a device failed, 7 stopped,\n"
 	       "1 anything else. The console's escape is Ctrl-A x. See also bpmp-vmm(1).\n");
+	return OPTION_LAST;
 }
 
 static int apply(struct options *options, const struct option *option, const char *text,
@@ -298,8 +313,50 @@ static enum options_result check(const struct options *options)
 	return OPTIONS_RUN;
 }
 
+/* Takes the option at argv[*i], and its value; OPTIONS_RUN to go on with the next. */
+static enum options_result take(struct options *options, int argc, char **argv, int *i)
+{
+	const char *word = argv[*i], *text = "";
+	const struct option *option;
+	char problem[512];
+	size_t length;
+	int result;
+
+	if (strncmp(word, "--", 2) != 0 || !word[2]) {
+		log_error("'%s' is not an option; see bpmp-vmm --help", word);
+		return OPTIONS_BAD;
+	}
+	word += 2;
+	length = strcspn(word, "=");
+	option = find_option(word, length);
+	if (!option) {
+		unknown_option(word, length);
+		return OPTIONS_BAD;
+	}
+	if (word[length] == '=' && !option->argument) {
+		log_error("--%s takes no value", option->name);
+		return OPTIONS_BAD;
+	}
+	if (word[length] == '=') {
+		text = word + length + 1;
+	} else if (option->argument) {
+		if (++*i == argc) {
+			log_error("--%s needs a value: %s", option->name, option->argument);
+			return OPTIONS_BAD;
+		}
+		text = argv[*i];
+	}
+	result = apply(options, option, text, problem, sizeof(problem));
+	if (result < 0) {
+		log_error("--%s %s: %s", option->name, text, problem);
+		return OPTIONS_BAD;
+	}
+	return result == OPTION_LAST ? OPTIONS_DONE : OPTIONS_RUN;
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
+	enum options_result result;
 	int i = 1;
 
 	*options = (struct options){
@@ -313,47 +370,9 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	if (i < argc && strcmp(argv[i], "run") == 0)
 		i++;
 	for (; i < argc; i++) {
-		const char *word = argv[i], *text = "";
-		const struct option *option;
-		char problem[512];
-		size_t length;
-
-		if (strncmp(word, "--", 2) != 0 || !word[2]) {
-			log_error("'%s' is not an option; see bpmp-vmm --help", word);
-			return OPTIONS_BAD;
-		}
-		word += 2;
-		length = strcspn(word, "=");
-		option = find_option(word, length);
-		if (!option) {
-			unknown_option(word, length);
-			return OPTIONS_BAD;
-		}
-		if (word[length] == '=' && !option->argument) {
-			log_error("--%s takes no value", option->name);
-			return OPTIONS_BAD;
-		}
-		if (word[length] == '=') {
-			text = word + length + 1;
-		} else if (option->argument) {
-			if (++i == argc) {
-				log_error("--%s needs a value: %s", option->name, option->argument);
-				return OPTIONS_BAD;
-			}
-			text = argv[i];
-		}
-		if (strcmp(option->name, "help") == 0) {
-			print_help();
-			return OPTIONS_DONE;
-		}
-		if (strcmp(option->name, "version") == 0) {
-			printf("bpmp-vmm %s\n", BPMP_VMM_VERSION);
-			return OPTIONS_DONE;
-		}
-		if (apply(options, option, text, problem, sizeof(problem))) {
-			log_error("--%s %s: %s", option->name, text, problem);
-			return OPTIONS_BAD;
-		}
+		result = take(options, argc, argv, &i);
+		if (result != OPTIONS_RUN)
+			return result;
 	}
 	return check(options);
 }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One VM, one process, one context. */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include "arch/aarch64/gic.h"
+#include "arch/aarch64/image.h"
+#include "devices/device.h"
+#include "vmm/base/event_loop.h"
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/kvm.h"
+#include "vmm/base/layout.h"
+#include "vmm/base/mmio.h"
+#include "vmm/options.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kvm_run;
+struct vfio_container;
+struct vm;
+
+#define MAX_DEVICES 64
+
+struct vcpu {
+	struct vm *vm;
+	uint32_t index;
+	int fd; /* replaced with the VM, as is `run` */
+	struct kvm_run *run;
+	pthread_t thread;
+};
+
+/* What holds vCPU threads outside KVM_RUN; vmm/vcpu.c. */
+struct vcpu_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	atomic_bool open;
+	bool quit;
+	uint32_t threads; /* started and locked in */
+	uint32_t inside;  /* between gate and KVM_RUN's return, register accesses included */
+	bool failed;	  /* a thread could not be locked in */
+};
+
+/* What a guest reset loads again; vmm/boot.c. */
+struct boot {
+	int kernel_fd, initrd_fd; /* -1: no initrd */
+	uint64_t initrd_size;	  /* bytes */
+	struct kernel_image image;
+	struct boot_layout layout;
+	void *tree; /* the flattened device tree, malloc'ed */
+	size_t tree_size;
+};
+
+struct vm {
+	struct machine machine; /* what devices see of all this */
+	const struct options *options;
+
+	struct kvm_vm kvm;
+	size_t run_size; /* bytes of a vCPU's shared kvm_run page */
+	struct guest_memory memory;
+	int memory_fd;
+	struct layout layout;
+	struct mmio_bus bus;
+	struct event_loop loop;
+	struct gic gic;
+
+	struct vcpu vcpus[MAX_CPUS];
+	uint32_t vcpu_count;
+	struct vcpu_gate gate;
+	struct boot boot;
+
+	struct vfio_container *container;
+	struct bpmp_ids *ids;
+	struct device *devices[MAX_DEVICES];
+	size_t device_count;
+
+	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */
+	struct event_source wake;    /* an eventfd that machine_end() signals */
+	pthread_mutex_t end_lock;
+	bool ended;
+	enum machine_end end;
+
+	atomic_ulong undecodable; /* accesses answered with an external abort */
+};
+
+#endif
