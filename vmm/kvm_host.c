@@ -76,8 +76,8 @@ int kvm_host_create_vm(struct kvm_vm *vm, uint32_t ipa_bits)
 	int error;
 
 	do {
-		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM,
-			chosen ? KVM_VM_TYPE_ARM_IPA_SIZE(ipa_bits) : 0);
+		vm->fd = ioctl(
+			vm->kvm_fd, KVM_CREATE_VM, chosen ? KVM_VM_TYPE_ARM_IPA_SIZE(ipa_bits) : 0);
 	} while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0) {
 		error = -errno;
@@ -85,7 +85,8 @@ int kvm_host_create_vm(struct kvm_vm *vm, uint32_t ipa_bits)
 		return error;
 	}
 	memset(vm->slot_used, 0, sizeof(vm->slot_used));
-	/* Without it such an access makes KVM_RUN fail, and a guest could end its VM with an STP. */
+	/* Without it such an access makes KVM_RUN fail, and a guest could end its VM with an STP.
+	 */
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &undecodable) < 0)
 		log_warning("this KVM does not report accesses that it cannot decode");
 	return 0;

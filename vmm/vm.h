@@ -39,9 +39,10 @@ struct vcpu_gate {
 	pthread_cond_t changed;
 	atomic_bool open;
 	bool quit;
-	uint32_t threads; /* started and locked in */
-	uint32_t inside;  /* between gate and KVM_RUN's return, register accesses included */
-	bool failed;	  /* a thread could not be locked in */
+	uint64_t openings; /* how often the gate was opened */
+	uint32_t threads;  /* started and locked in */
+	uint32_t inside;   /* between gate and KVM_RUN's return, register accesses included */
+	bool failed;	   /* a thread could not be locked in */
 };
 
 /* What a guest reset loads again; vmm/boot.c. */

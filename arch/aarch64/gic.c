@@ -178,10 +178,10 @@ void gic_describe(const struct gic *gic, struct fdt_builder *fdt, uint32_t phand
 
 	fdt_begin(fdt, "interrupt-controller@%" PRIx64, (uint64_t)DISTRIBUTOR_BASE);
 	if (gic->version == GIC_V3) {
-		fdt_string(fdt, "compatible", "arm,gic-v3");
+		fdt_str(fdt, "compatible", "arm,gic-v3");
 		fdt_reg(fdt, v3, ARRAY_SIZE(v3));
 	} else {
-		fdt_string(fdt, "compatible", "arm,gic-400");
+		fdt_str(fdt, "compatible", "arm,gic-400");
 		fdt_reg(fdt, v2, ARRAY_SIZE(v2));
 	}
 	fdt_empty(fdt, "interrupt-controller");

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest RAM and what is loaded into it: kernel, initrd, device tree. */
+#ifndef VMM_BOOT_H
+#define VMM_BOOT_H
+
+struct vm;
+
+/* Opens and checks --kernel and --initrd. Returns 0 or -errno (logged). */
+int boot_open(struct vm *vm);
+void boot_close(struct vm *vm);
+
+/* Creates and maps guest RAM, claims it in the layout and places the three parts in it. */
+int boot_create_memory(struct vm *vm);
+
+/* Copies them into guest RAM, at start and after each guest reset. Returns 0 or -errno (logged). */
+int boot_load(struct vm *vm);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/tree.h"
+
+#include "fdt/builder.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Interrupt specifier cells of arm,gic: type, number, flags. */
+#define GIC_PPI	       1
+#define IRQ_LEVEL_HIGH 4
+
+#define RNG_SEED_SIZE  64
+
+static void describe_cpus(const struct vm *vm, struct fdt_builder *fdt)
+{
+	fdt_begin(fdt, "cpus");
+	fdt_u32(fdt, "#address-cells", 1);
+	fdt_u32(fdt, "#size-cells", 0);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		/* KVM gives vCPU n < 16 the affinity 0.0.0.n. */
+		fdt_begin(fdt, "cpu@%" PRIx32, i);
+		fdt_str(fdt, "device_type", "cpu");
+		fdt_str(fdt, "compatible", "arm,armv8");
+		fdt_str(fdt, "enable-method", "psci");
+		fdt_u32(fdt, "reg", i);
+		fdt_end(fdt);
+	}
+	fdt_end(fdt);
+
+	fdt_begin(fdt, "psci");
+	fdt_strings(fdt, "compatible", "arm,psci-1.0\0arm,psci-0.2",
+		sizeof("arm,psci-1.0\0arm,psci-0.2"));
+	fdt_str(fdt, "method", "hvc");
+	fdt_end(fdt);
+}
+
+static void describe_timer(const struct vm *vm, struct fdt_builder *fdt)
+{
+	/* A GICv2 PPI names the CPUs that have it in bits 15:8. */
+	uint32_t cpus = vm->gic.version == GIC_V2 ? ((1u << vm->vcpu_count) - 1) << 8 : 0;
+	uint32_t flags = cpus | IRQ_LEVEL_HIGH;
+
+	fdt_begin(fdt, "timer");
+	fdt_strings(fdt, "compatible", "arm,armv8-timer", sizeof("arm,armv8-timer"));
+	/* Secure, non-secure, virtual, hypervisor: the architecture's usual numbers. */
+	fdt_cell_list(fdt, "interrupts", GIC_PPI, 13, flags, GIC_PPI, 14, flags, GIC_PPI, 11, flags,
+		GIC_PPI, 10, flags);
+	fdt_empty(fdt, "always-on");
+	fdt_end(fdt);
+}
+
+/* What the guest's kernel command line becomes; the caller frees it. */
+static char *command_line(const struct vm *vm)
+{
+	const char *given = vm->options->cmdline ? vm->options->cmdline : "console=hvc0";
+	bool clocks = vm->machine.bpmp_phandle && !strstr(given, "clk_ignore_unused");
+	bool domains = vm->machine.bpmp_phandle && !strstr(given, "pd_ignore_unused");
+	char *line;
+
+	if (asprintf(&line, "%s%s%s", given, clocks ? " clk_ignore_unused" : "",
+		    domains ? " pd_ignore_unused" : "") < 0)
+		return NULL;
+	if (clocks || domains)
+		log_info("the guest has a BPMP: added%s%s to its command line",
+			clocks ? " clk_ignore_unused" : "", domains ? " pd_ignore_unused" : "");
+	return line;
+}
+
+static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
+{
+	const struct boot *boot = &vm->boot;
+	const uint8_t seed[RNG_SEED_SIZE] = { 0 };
+	char *line = command_line(vm);
+
+	if (!line) {
+		fdt->error = -ENOMEM;
+		return;
+	}
+	fdt_begin(fdt, "chosen");
+	fdt_str(fdt, "bootargs", line);
+	if (boot->initrd_fd >= 0) {
+		fdt_u64(fdt, "linux,initrd-start", boot->layout.initrd);
+		fdt_u64(fdt, "linux,initrd-end", boot->layout.initrd + boot->initrd_size);
+	}
+	/* Filled by tree_refresh_seeds() before each boot. */
+	fdt_u64(fdt, "kaslr-seed", 0);
+	fdt_bytes(fdt, "rng-seed", seed, sizeof(seed));
+	fdt_end(fdt);
+	free(line);
+}
+
+static void describe_memory(const struct vm *vm, struct fdt_builder *fdt)
+{
+	const uint64_t reg[][2] = { { vm->memory.regions[0].gpa, vm->memory.regions[0].size } };
+
+	fdt_begin(fdt, "memory@%" PRIx64, reg[0][0]);
+	fdt_str(fdt, "device_type", "memory");
+	fdt_reg(fdt, reg, 1);
+	fdt_end(fdt);
+}
+
+static int dump(const struct vm *vm)
+{
+	const char *path = vm->options->dump_dtb;
+	const char *at = vm->boot.tree;
+	size_t left = vm->boot.tree_size;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), error = 0;
+
+	while (fd >= 0 && left > 0) {
+		ssize_t n = write(fd, at, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		at += n;
+		left -= (size_t)n;
+	}
+	if (fd < 0 || left > 0) {
+		error = -errno;
+		log_error("--dump-dtb %s: %s", path, strerror(-error));
+	}
+	close_fd(&fd);
+	return error;
+}
+
+int tree_build(struct vm *vm)
+{
+	struct fdt_builder fdt;
+	int error = 0;
+
+	fdt_builder_start(&fdt);
+	vm->machine.gic_phandle = fdt_new_phandle(&fdt);
+	if (vm->machine.bpmp_phandle)
+		vm->machine.bpmp_phandle = fdt_new_phandle(&fdt);
+	fdt_u32(&fdt, "#address-cells", 2);
+	fdt_u32(&fdt, "#size-cells", 2);
+	fdt_u32(&fdt, "interrupt-parent", vm->machine.gic_phandle);
+	fdt_str(&fdt, "compatible", "linux,dummy-virt");
+	fdt_str(&fdt, "model", "bpmp-vmm");
+	describe_chosen(vm, &fdt);
+	describe_memory(vm, &fdt);
+	describe_cpus(vm, &fdt);
+	describe_timer(vm, &fdt);
+	gic_describe(&vm->gic, &fdt, vm->machine.gic_phandle);
+	for (size_t i = 0; i < vm->device_count && !error; i++) {
+		struct device *device = vm->devices[i];
+
+		if (device->ops->describe)
+			error = device->ops->describe(device, &fdt);
+		if (error)
+			log_error("%s cannot be described in the guest's device tree: %s",
+				device->name, strerror(-error));
+	}
+	if (error) {
+		void *unused = NULL;
+		size_t size;
+
+		fdt_builder_finish(&fdt, &unused, &size);
+		free(unused);
+		return error;
+	}
+	error = fdt_builder_finish(&fdt, &vm->boot.tree, &vm->boot.tree_size);
+	if (error) {
+		log_error("cannot build the guest's device tree: %s", strerror(-error));
+		return error;
+	}
+	return vm->options->dump_dtb ? dump(vm) : 0;
+}
+
+int tree_refresh_seeds(struct vm *vm)
+{
+	uint8_t seed[RNG_SEED_SIZE + sizeof(uint64_t)];
+	int chosen = fdt_path_offset(vm->boot.tree, "/chosen");
+
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed) || chosen < 0 ||
+		fdt_setprop_inplace(vm->boot.tree, chosen, "rng-seed", seed, RNG_SEED_SIZE) < 0 ||
+		fdt_setprop_inplace(vm->boot.tree, chosen, "kaslr-seed", seed + RNG_SEED_SIZE,
+			sizeof(uint64_t)) < 0) {
+		log_error("cannot put random seeds into the guest's device tree");
+		return -EIO;
+	}
+	return 0;
+}

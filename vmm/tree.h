@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's device tree: the machine's own nodes, then each device's. */
+#ifndef VMM_TREE_H
+#define VMM_TREE_H
+
+struct vm;
+
+/*
+ * Builds vm->boot.tree, and writes it to --dump-dtb. Devices exist and the layout is final.
+ * Returns 0 or -errno (logged).
+ */
+int tree_build(struct vm *vm);
+
+/* New random seeds for the guest's next boot. Returns 0 or -errno (logged). */
+int tree_refresh_seeds(struct vm *vm);
+
+#endif
