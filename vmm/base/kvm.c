@@ -27,8 +27,8 @@ int kvm_vm_map(struct kvm_vm *vm, uint64_t gpa, void *host, uint64_t size, bool 
 	region.slot = (uint32_t)slot;
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0) {
 		error = -errno;
-		log_error("KVM refuses 0x%" PRIx64 " bytes at guest address 0x%" PRIx64 ": %s", size,
-			gpa, strerror(-error));
+		log_error("KVM refuses 0x%" PRIx64 " bytes at guest address 0x%" PRIx64 ": %s",
+			size, gpa, strerror(-error));
 		return error;
 	}
 	vm->slot_used[slot] = true;

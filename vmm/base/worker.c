@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -43,9 +44,10 @@ static int place_descriptors(int socket, const int *fds, size_t fd_count)
 static void become_worker(const char *kind, int self, int socket, const int *fds, size_t fd_count,
 	bool die_with_machine, pid_t machine)
 {
-	char name[] = "bpmp-vmm", verb[] = "worker", kind_copy[32] = "", no_environment[] = "";
+	char name[] = "bpmp-vmm", verb[] = "worker", kind_copy[32] = "", empty[] = "";
 	char *arguments[] = { name, verb, kind_copy, NULL };
-	char *environment[] = { NULL };
+	char unjailed[] = WORKER_UNJAILED_VARIABLE "=1";
+	char *environment[] = { getenv(WORKER_UNJAILED_VARIABLE) ? unjailed : NULL, NULL };
 	const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	sigset_t none;
 
@@ -66,7 +68,7 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 		_exit(1);
 	close_range(WORKER_FIRST_FD + (unsigned int)fd_count, 99, 0);
 	close_range(101, ~0u, 0);
-	syscall(SYS_execveat, self, no_environment, arguments, environment, AT_EMPTY_PATH);
+	syscall(SYS_execveat, self, empty, arguments, environment, AT_EMPTY_PATH);
 	_exit(1);
 }
 

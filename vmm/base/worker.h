@@ -12,9 +12,12 @@
 #include <sys/types.h>
 
 /* In the worker: its end of the socket pair, and the first of the given descriptors. */
-#define WORKER_SOCKET	3
-#define WORKER_FIRST_FD 4
-#define WORKER_MAX_FDS	8
+#define WORKER_SOCKET		 3
+#define WORKER_FIRST_FD		 4
+#define WORKER_MAX_FDS		 8
+
+/* The one variable of its environment: --sandbox off. The machine sets or clears it for itself. */
+#define WORKER_UNJAILED_VARIABLE "BPMP_VMM_UNJAILED"
 
 struct worker {
 	const char *kind;

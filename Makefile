@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make              build/aarch64/bpmp-vmm, cross-compiled where this machine is not arm64
+#   make unit         unit tests, native, under the address and undefined behaviour sanitizers
+#   make lint         clang-format, clang-tidy, cppcheck
+#   make fuzz         each fuzzer for FUZZ_SECONDS
+#   make rig          the scenarios, on emulated boards with real KVM and VFIO
+#   make check        all of these, and a count
+#   make check-long   what takes longer: long fuzzing, many restarts
+#   make demo         a guest talks through the UART that it was given
+#   make install      with DESTDIR and PREFIX
+
+VERSION := 0.1.0
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 10
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Werror
+CFLAGS ?= -O2 -g
+COMMON := -std=gnu11 -D_GNU_SOURCE -DBPMP_VMM_VERSION='"$(VERSION)"' -I. -pthread $(WARNINGS)
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -mbranch-protection=standard
+LIBS := -lfdt -lseccomp -lcap-ng
+
+sources := $(sort $(wildcard vmm/*.c vmm/base/*.c devices/*.c devices/*/*.c arch/aarch64/*.c \
+	fdt/*.c seccomp/*.c))
+
+# --- the program, for arm64 -------------------------------------------------------------------
+
+arm := $(BUILD)/aarch64
+program := $(arm)/bpmp-vmm
+objects := $(sources:%.c=$(arm)/%.o)
+
+ifeq ($(shell uname -m),aarch64)
+ARM_CC ?= $(CC)
+else
+ARM_CC ?= aarch64-linux-gnu-gcc
+SYSROOT = $(shell tests/rig/sysroot)
+$(arm)/%: private sysroot_cflags = -isystem $(arm)/sysroot/usr/include
+$(arm)/%: private sysroot_ldflags = -L$(arm)/sysroot/usr/lib/aarch64-linux-gnu \
+	-L$(arm)/sysroot/lib/aarch64-linux-gnu \
+	-Wl,-rpath-link,$(arm)/sysroot/lib/aarch64-linux-gnu
+$(objects): $(arm)/sysroot
+endif
+
+all: $(program)
+
+# A link to the cached libraries, made anew when the list of packages changes.
+$(arm)/sysroot: tests/rig/sysroot tests/rig/install
+	@mkdir -p $(@D)
+	tests/rig/install build
+	ln -sfn "$$(tests/rig/sysroot)" $@
+
+$(arm)/%.o: %.c
+	@mkdir -p $(@D)
+	$(ARM_CC) $(COMMON) $(HARDENING) $(sysroot_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(program): $(objects)
+	$(ARM_CC) -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) $(objects) \
+		$(sysroot_ldflags) $(LIBS) -o $@
+
+# --- unit tests and fuzzers, native --------------------------------------------------------------
+
+# Everything but KVM's arm64 ioctls and what stands on them.
+arm_only := arch/aarch64/gic.c seccomp/% vmm/base/kvm.c vmm/kvm_host.c vmm/vcpu.c vmm/machine.c \
+	vmm/main.c vmm/boot.c vmm/tree.c vmm/device_table.c
+portable := $(filter-out $(arm_only),$(sources))
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+native := $(BUILD)/native
+native_objects := $(portable:%.c=$(native)/%.o)
+unit_sources := $(sort $(wildcard tests/unit/*.c))
+unit_objects := $(unit_sources:%.c=$(native)/%.o)
+
+$(native)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(CFLAGS) $(sanitize) -MMD -MP -c $< -o $@
+
+# Tests stand in for some functions of the machine; the archive gives way to them.
+$(native)/libvmm.a: $(native_objects)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(native)/unit: $(unit_objects) $(native)/libvmm.a
+	$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -o $@
+
+unit: $(native)/unit
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(native)/unit $(UNIT_FLAGS)
+
+fuzz_build := $(BUILD)/fuzz
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzzers := $(fuzz_sources:tests/fuzz/%.c=$(fuzz_build)/%)
+fuzz_objects := $(portable:%.c=$(fuzz_build)/%.o) $(fuzz_build)/tests/unit/fakes.o
+FUZZ_CC ?= clang
+
+$(fuzz_build)/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(COMMON) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(fuzz_build)/libvmm.a: $(fuzz_objects)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(fuzzers): $(fuzz_build)/%: $(fuzz_build)/tests/fuzz/%.o $(fuzz_build)/libvmm.a
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -o $@
+
+fuzz: $(fuzzers)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers)
+
+# --- lint ----------------------------------------------------------------------------------------
+
+c_files := $(sort $(wildcard vmm/*.[ch] vmm/base/*.[ch] devices/*.[ch] devices/*/*.[ch] \
+	arch/aarch64/*.[ch] fdt/*.[ch] seccomp/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+
+lint: $(if $(SYSROOT),$(arm)/sysroot)
+	@tests/lint $(BUILD) $(c_files)
+
+# --- the whole -------------------------------------------------------------------------------------
+
+rig: $(program)
+	tests/rig/run
+
+check:
+	@tests/check
+
+check-long:
+	@tests/check --long
+
+demo:
+	@tests/rig/install
+	@$(MAKE) --no-print-directory $(program)
+	@tests/rig/demo
+
+install: $(program)
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/bpmp-vmm
+	install -D -m 644 docs/bpmp-vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/bpmp-vmm.1
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all unit fuzz lint rig check check-long demo install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+-include $(objects:.o=.d) $(native_objects:.o=.d) $(unit_objects:.o=.d) $(fuzz_objects:.o=.d)

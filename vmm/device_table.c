@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/device_table.h"
+
+#include "devices/bpmp/bpmp.h"
+#include "devices/bpmp/ids.h"
+#include "devices/pvpanic.h"
+#include "devices/vfio/vfio.h"
+#include "devices/virtio/console.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add(struct vm *vm, struct device *device)
+{
+	if (vm->device_count == MAX_DEVICES) {
+		device->ops->destroy(device);
+		return -ENOSPC;
+	}
+	vm->devices[vm->device_count++] = device;
+	return 0;
+}
+
+static int create_assigned(struct vm *vm)
+{
+	const struct options *options = vm->options;
+	struct device *device;
+	int error = 0;
+
+	if (options->passthrough_count == 0)
+		return 0;
+	error = vfio_container_create(&vm->machine, &vm->container);
+	for (size_t i = 0; i < options->passthrough_count && !error; i++) {
+		error = vfio_platform_create(
+			&vm->machine, vm->container, &options->passthrough[i], vm->ids, &device);
+		if (!error)
+			error = add(vm, device);
+	}
+	return error;
+}
+
+static int widen(struct bpmp_id_set *set, const struct value_list *list, const char *key)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i] > UINT32_MAX || bpmp_id_set_add(set, (uint32_t)list->items[i])) {
+			log_error("--bpmp %s: no room or no such id for 0x%llx", key,
+				(unsigned long long)list->items[i]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int create_bpmp(struct vm *vm)
+{
+	const struct options *options = vm->options;
+	const struct bpmp_options bpmp = { .host = options->bpmp.host };
+	struct bpmp_ids *ids = vm->ids;
+	struct device *device;
+	int error;
+
+	if (options->bpmp.mode == BPMP_OFF)
+		return 0;
+	error = widen(&ids->clocks, &options->bpmp.clocks, "clocks");
+	if (!error)
+		error = widen(&ids->resets, &options->bpmp.resets, "resets");
+	if (!error)
+		error = widen(&ids->power_domains, &options->bpmp.power_domains, "power-domains");
+	if (error)
+		return error;
+	if (options->bpmp.mode == BPMP_AUTO &&
+		ids->clocks.count + ids->resets.count + ids->power_domains.count == 0)
+		return 0;
+	vm->machine.bpmp_phandle = UINT32_MAX; /* there will be one: vmm/tree.c numbers it */
+	error = bpmp_create(&vm->machine, &bpmp, ids, &device);
+	return error ? error : add(vm, device);
+}
+
+static int create_console(struct vm *vm)
+{
+	struct device *device;
+	int error;
+
+	if (vm->options->console.kind == CONSOLE_NONE)
+		return 0;
+	error = console_create(&vm->machine, &vm->options->console, &device);
+	return error ? error : add(vm, device);
+}
+
+static int create_pvpanic(struct vm *vm)
+{
+	struct device *device;
+	int error = pvpanic_create(&vm->machine, &device);
+
+	return error ? error : add(vm, device);
+}
+
+/* Assigned devices before the BPMP: their nodes name the ids that it serves. */
+static int (*const device_table[])(struct vm *vm) = {
+	create_assigned,
+	create_bpmp,
+	create_console,
+	create_pvpanic,
+};
+
+int devices_create(struct vm *vm)
+{
+	int error = 0;
+
+	vm->ids = calloc(1, sizeof(*vm->ids));
+	if (!vm->ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(device_table) && !error; i++)
+		error = device_table[i](vm);
+	return error;
+}
+
+int devices_attach(struct vm *vm)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < vm->device_count && !error; i++) {
+		struct device *device = vm->devices[i];
+
+		if (device->ops->attach)
+			error = device->ops->attach(device);
+	}
+	return error;
+}
+
+int devices_arm(struct vm *vm)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < vm->device_count && !error; i++) {
+		struct device *device = vm->devices[i];
+
+		if (device->ops->arm)
+			error = device->ops->arm(device);
+	}
+	return error;
+}
+
+void devices_quiesce(struct vm *vm)
+{
+	for (size_t i = 0; i < vm->device_count; i++) {
+		struct device *device = vm->devices[i];
+
+		if (device->ops->quiesce)
+			device->ops->quiesce(device);
+	}
+}
+
+void devices_destroy(struct vm *vm)
+{
+	while (vm->device_count > 0) {
+		struct device *device = vm->devices[--vm->device_count];
+
+		device->ops->destroy(device);
+	}
+	if (vm->container)
+		vfio_container_destroy(vm->container);
+	vm->container = NULL;
+	free(vm->ids);
+	vm->ids = NULL;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine.h"
+
+#include "seccomp/jail.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/boot.h"
+#include "vmm/device_table.h"
+#include "vmm/kvm_host.h"
+#include "vmm/tree.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* A failure outranks what the guest asks for: a reset cannot mend a device that is gone. */
+static bool outranks(enum machine_end new, enum machine_end old)
+{
+	bool guest_asked = old == MACHINE_RESET || old == MACHINE_PANIC;
+
+	return guest_asked && new != MACHINE_RESET &&new != MACHINE_PANIC;
+}
+
+void machine_end(
+	struct machine *machine, enum machine_end why, const char *device, const char *reason)
+{
+	struct vm *vm = container_of(machine, struct vm, machine);
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->end_lock);
+	if (!vm->ended || outranks(why, vm->end)) {
+		vm->ended = true;
+		vm->end = why;
+		if (device)
+			log_error("the %s failed: %s", device, reason);
+		else if (reason)
+			log_info("%s", reason);
+	}
+	pthread_mutex_unlock(&vm->end_lock);
+	if (write(vm->wake.fd, &one, sizeof(one)) < 0)
+		log_error("cannot wake the event loop: %s", strerror(errno));
+}
+
+/* Whether something asked for an end, and what; the request stays. */
+static bool end_requested(struct vm *vm, enum machine_end *why)
+{
+	bool ended;
+
+	pthread_mutex_lock(&vm->end_lock);
+	ended = vm->ended;
+	*why = vm->end;
+	pthread_mutex_unlock(&vm->end_lock);
+	return ended;
+}
+
+static void on_wake(struct event_source *source)
+{
+	uint64_t count;
+
+	if (read(source->fd, &count, sizeof(count)) < 0)
+		log_debug("nothing woke the event loop");
+}
+
+static void on_signal(struct event_source *source)
+{
+	struct vm *vm = container_of(source, struct vm, signals);
+	struct signalfd_siginfo info;
+
+	if (read(source->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	machine_end(&vm->machine, MACHINE_STOPPED, NULL,
+		info.ssi_signo == SIGTERM	   ? "stopped by SIGTERM"
+			: info.ssi_signo == SIGINT ? "stopped by SIGINT"
+						   : "stopped by SIGHUP");
+}
+
+/* Before any thread and any worker: both inherit the mask (workers clear it). */
+static int open_events(struct vm *vm)
+{
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	vm->signals = (struct event_source){ signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
+		on_signal };
+	vm->wake = (struct event_source){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_wake };
+	error = event_loop_open(&vm->loop);
+	if (!error && (vm->signals.fd < 0 || vm->wake.fd < 0))
+		error = -errno;
+	if (!error)
+		error = event_loop_add(&vm->loop, &vm->signals);
+	if (!error)
+		error = event_loop_add(&vm->loop, &vm->wake);
+	if (error)
+		log_error("cannot set up the event loop: %s", strerror(-error));
+	return error;
+}
+
+static int choose_gic(struct vm *vm)
+{
+	static const enum gic_version wanted[] = { GIC_NONE, GIC_V3, GIC_V2 };
+	int error = kvm_host_create_vm(&vm->kvm, kvm_host_ipa_bits(&vm->kvm));
+
+	if (!error)
+		error = gic_choose(&vm->gic, &vm->kvm, wanted[vm->options->irqchip]);
+	kvm_host_close_vm(&vm->kvm);
+	return error;
+}
+
+static void init(struct vm *vm, const struct options *options)
+{
+	vm->options = options;
+	vm->kvm.kvm_fd = vm->kvm.fd = vm->memory_fd = vm->gic.fd = -1;
+	vm->boot.kernel_fd = vm->boot.initrd_fd = -1;
+	vm->signals.fd = vm->wake.fd = vm->loop.epoll_fd = -1;
+	vm->vcpu_count = (uint32_t)options->cpus.count;
+	vm->gic.cpus = vm->vcpu_count;
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		vm->vcpus[i].vm = vm;
+		vm->vcpus[i].index = i;
+		vm->vcpus[i].fd = -1;
+	}
+	pthread_mutex_init(&vm->gate.lock, NULL);
+	pthread_cond_init(&vm->gate.changed, NULL);
+	pthread_mutex_init(&vm->end_lock, NULL);
+	vm->machine = (struct machine){
+		.layout = &vm->layout,
+		.bus = &vm->bus,
+		.loop = &vm->loop,
+		.memory = &vm->memory,
+		.memory_fd = -1,
+		.kvm = &vm->kvm,
+	};
+	layout_init(&vm->layout);
+	if (options->platform.size) {
+		vm->layout.platform_base = options->platform.base;
+		vm->layout.platform_size = options->platform.size;
+	}
+	if (options->platform.first_spi)
+		vm->layout.platform_first_spi = (uint32_t)options->platform.first_spi;
+}
+
+/* The VGIC takes a multiple of 32 interrupts, at least 64 (arm-vgic.rst). */
+static uint32_t count_interrupts(const struct layout *layout)
+{
+	uint32_t highest = 31;
+
+	for (uint32_t spi = 0; spi < LAYOUT_MAX_SPI; spi++)
+		if (layout->spi_used[spi])
+			highest = spi;
+	return (32 + highest + 1 + 31) / 32 * 32;
+}
+
+static uint32_t address_bits(const struct layout *layout)
+{
+	const struct layout_range *top = &layout->ranges[layout->count - 1];
+	uint64_t last = top->base + (top->size - 1);
+	uint32_t bits = 32; /* the least that KVM takes */
+
+	while (bits < 64 && last >> bits)
+		bits++;
+	return bits;
+}
+
+/* Everything that exists once for all boots of this VM. */
+static enum exit_status create(struct vm *vm)
+{
+	int error;
+
+	if (boot_open(vm))
+		return EXIT_USAGE;
+	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
+		return EXIT_HOST;
+	error = gic_claim(&vm->gic, &vm->layout);
+	if (!error)
+		error = boot_create_memory(vm);
+	vm->machine.memory_fd = vm->memory_fd;
+	if (!error)
+		error = devices_create(vm);
+	if (error == -EINVAL || error == -EEXIST || error == -ENOSPC || error == -ERANGE)
+		return EXIT_USAGE;
+	if (error)
+		return EXIT_HOST;
+	vm->gic.interrupts = count_interrupts(&vm->layout);
+	return tree_build(vm) ? EXIT_OTHER : EXIT_POWERED_OFF;
+}
+
+/* A new KVM VM around the RAM, kernel, workers and devices that are kept. */
+static int power_on(struct vm *vm)
+{
+	const struct guest_memory_region *ram = &vm->memory.regions[0];
+	int error = kvm_host_create_vm(&vm->kvm, address_bits(&vm->layout));
+
+	if (!error)
+		error = vcpus_create(vm);
+	if (!error)
+		error = gic_create(&vm->gic, &vm->kvm);
+	if (!error) {
+		error = kvm_vm_map(&vm->kvm, ram->gpa, ram->host, ram->size, false);
+		error = error < 0 ? error : 0;
+	}
+	if (!error)
+		error = boot_load(vm);
+	if (!error)
+		error = vcpus_set_boot_registers(vm);
+	if (!error)
+		error = devices_attach(vm);
+	return error;
+}
+
+/* No vCPU runs any more: takes back what reaches into the guest, then the VM itself. */
+static void power_off(struct vm *vm)
+{
+	vcpus_pause(vm);
+	pthread_mutex_lock(&vm->end_lock);
+	vm->ended = false; /* what happens from here on counts anew */
+	pthread_mutex_unlock(&vm->end_lock);
+	devices_quiesce(vm);
+	gic_close(&vm->gic);
+	vcpus_close(vm);
+	kvm_host_close_vm(&vm->kvm);
+}
+
+static int lock_in(struct vm *vm)
+{
+	int error;
+
+	if (!vm->options->sandbox) {
+		log_warning("--sandbox off: the machine and its workers run WITHOUT a jail");
+		return vcpus_start_threads(vm);
+	}
+	error = jail_lock_machine();
+	if (!error)
+		error = vcpus_start_threads(vm);
+	if (!error)
+		error = jail_filter_thread(JAIL_EVENT_LOOP);
+	return error;
+}
+
+static int start(struct vm *vm)
+{
+	int error = devices_arm(vm);
+
+	if (!error)
+		vcpus_run(vm);
+	return error;
+}
+
+/* Whether the guest goes on after this end, by --on-reset and --on-panic. */
+static bool restarts(const struct vm *vm, enum machine_end why)
+{
+	if (why == MACHINE_RESET)
+		return vm->options->on_reset == ON_EVENT_RESTART;
+	if (why == MACHINE_PANIC)
+		return vm->options->on_panic == ON_EVENT_RESTART;
+	return false;
+}
+
+/* Serves events until the guest has ended for good. */
+static enum machine_end run(struct vm *vm)
+{
+	enum machine_end why;
+
+	for (;;) {
+		if (event_loop_run_once(&vm->loop, -1)) {
+			log_error("the event loop failed");
+			return MACHINE_ERROR;
+		}
+		if (!end_requested(vm, &why))
+			continue;
+		if (!restarts(vm, why))
+			return why;
+		log_info("the guest %s; restarting it",
+			why == MACHINE_PANIC ? "panicked" : "asked for a reset");
+		power_off(vm);
+		if (end_requested(vm, &why))
+			return why;
+		if (power_on(vm) || start(vm))
+			return MACHINE_ERROR;
+	}
+}
+
+static void destroy(struct vm *vm)
+{
+	devices_destroy(vm);
+	boot_close(vm);
+	guest_memory_unmap(&vm->memory);
+	free(vm->boot.tree);
+	close_fd(&vm->memory_fd);
+	close_fd(&vm->kvm.kvm_fd);
+	close_fd(&vm->signals.fd);
+	close_fd(&vm->wake.fd);
+	event_loop_close(&vm->loop);
+}
+
+static enum exit_status status_of(enum machine_end why)
+{
+	static const struct {
+		enum exit_status status;
+		const char *text;
+	} ends[] = {
+		[MACHINE_POWER_OFF] = { EXIT_POWERED_OFF, "the guest powered off" },
+		[MACHINE_RESET] = { EXIT_RESET, "the guest asked for a reset" },
+		[MACHINE_PANIC] = { EXIT_PANIC, "the guest panicked" },
+		[MACHINE_DEVICE_FAILED] = { EXIT_DEVICE, "ended because a device failed" },
+		[MACHINE_STOPPED] = { EXIT_STOPPED, "the VM was stopped" },
+		[MACHINE_ERROR] = { EXIT_OTHER, "ended because of an error" },
+	};
+
+	log_info("%s", ends[why].text);
+	return ends[why].status;
+}
+
+enum exit_status machine_run(const struct options *options)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	enum exit_status status = EXIT_OTHER;
+	enum machine_end why = MACHINE_ERROR;
+
+	if (!vm)
+		return EXIT_OTHER;
+	init(vm, options);
+	if (open_events(vm))
+		goto out;
+	status = create(vm);
+	if (status != EXIT_POWERED_OFF)
+		goto out;
+
+	if (power_on(vm) == 0 && lock_in(vm) == 0 && start(vm) == 0)
+		why = run(vm);
+	power_off(vm);
+	vcpus_join(vm);
+	status = status_of(why);
+out:
+	destroy(vm);
+	free(vm);
+	return status;
+}

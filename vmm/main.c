@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/bpmp/bpmp.h"
+#include "devices/virtio/console.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/base/worker.h"
+#include "vmm/machine.h"
+#include "vmm/options.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What this executable is when the machine starts it afresh as `bpmp-vmm worker KIND`. */
+static const struct {
+	const char *kind;
+	int (*main)(int argc, char **argv);
+} workers[] = {
+	{ "console", console_worker_main },
+	{ "bpmp", bpmp_worker_main },
+};
+
+static int run_worker(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		if (strcmp(workers[i].kind, argv[2]) == 0) {
+			log_set_process(workers[i].kind);
+			return workers[i].main(argc, argv);
+		}
+	}
+	log_error("no such worker: %s", argv[2]);
+	return EXIT_USAGE;
+}
+
+/* A service may start us with 0, 1 or 2 closed; nothing else may then get these numbers. */
+static bool have_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return fd >= 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+
+	if (argc >= 3 && strcmp(argv[1], "worker") == 0)
+		return run_worker(argc, argv);
+	if (!have_standard_descriptors()) {
+		log_error("/dev/null cannot be opened");
+		return EXIT_HOST;
+	}
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE:
+		return EXIT_POWERED_OFF;
+	case OPTIONS_BAD:
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_set_level((enum log_level)options.log_level);
+	if (options.sandbox)
+		unsetenv(WORKER_UNJAILED_VARIABLE);
+	else
+		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
+	return machine_run(&options);
+}
