@@ -60,8 +60,7 @@ def command(kind: Kind, initramfs: Path, serials: list[str], agent: str) -> list
         # fw_devlink would wait for a driver of the clocks' supplier.
         words = f"console=ttyS0 fw_devlink=off rig.agent=/dev/ttyS2 {HOST_WORDS}"
         line += ["-machine", "npcm845-evb", "-m", "1G", "-serial", "chardev:agent"]
-    tree = artifacts.device_tree(kind.board, kind.gic, kind.cpus)
-    line += ["-dtb", str(tree)] if tree else []
+    line += ["-dtb", str(artifacts.device_tree(kind.board, kind.gic, kind.cpus))]
     return line + ["-append", f"{words} {kind.words}".strip()]
 
 

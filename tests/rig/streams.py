@@ -201,6 +201,7 @@ class Session(Stream):
         self._mux, self._number = mux, number
         self._pending = bytearray()
         self._unacknowledged = 0
+        self._end_wanted = False
         self.wait_status: int | None = None
 
     def kill(self, signal: int) -> None:
@@ -209,7 +210,9 @@ class Session(Stream):
             self._mux.frame(b"K", self._number, bytes([signal]))
 
     def end_input(self) -> None:
-        self._mux.frame(b"E", self._number)
+        """After what has been sent so far; for sessions on pipes."""
+        self._end_wanted = True
+        self._advance()
 
     def wait(self, seconds: float) -> int:
         """The exit status as a shell has it: 128 + signal for a killed command."""
@@ -244,6 +247,9 @@ class Session(Stream):
             self._mux.frame(b"I", self._number, bytes(self._pending[:size]))
             self._unacknowledged += size
             del self._pending[:size]
+        if self._end_wanted and not self._pending and not self.ended:
+            self._mux.frame(b"E", self._number)
+            self._end_wanted = False
 
 
 class Mux:

@@ -280,7 +280,7 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	if (!tcgetattr(agent.channel, &raw)) {
 		cfmakeraw(&raw);
-		cfsetspeed(&raw, B115200);
+		cfsetspeed(&raw, B1500000);
 		raw.c_cflag |= CLOCAL | CREAD;
 		tcsetattr(agent.channel, TCSANOW, &raw);
 	}

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards for the scenarios: booted when first asked for, shared while they stay clean.
+
+What host, guests, wire and both kernels print goes to build/rig/TEST/.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+import artifacts
+import state
+from board import Board
+from qemu import Kind
+from streams import Hang
+
+TEST_SECONDS = 300
+
+
+class Boards:
+    """At most one board runs at a time: the machine may have two cores only."""
+
+    def __init__(self) -> None:
+        self._board: Board | None = None
+
+    def get(self, kind: Kind, logs: Path) -> Board:
+        if self._board and (self._board.kind != kind or not self._board.alive):
+            self.stop()
+        if self._board is None:
+            self._board = Board(kind, logs)
+            try:
+                self._board.boot()
+            except BaseException:
+                self.stop()
+                raise
+        else:
+            self._board.move_logs(logs)
+        return self._board
+
+    def stop(self) -> None:
+        if self._board:
+            self._board.stop()
+        self._board = None
+
+
+def log_directory(node: pytest.Item) -> Path:
+    name = re.sub(r"[^\w.-]+", "-", node.name).strip("-")
+    return artifacts.BUILD / f"{Path(node.path).stem}.{name}"
+
+
+@pytest.fixture(scope="session")
+def boards() -> Iterator[Boards]:
+    pool = Boards()
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, boards: Boards) -> Iterator[Board]:
+    """The scenario's board, clean at the start. One that is not clean at the end is not used
+    again."""
+    logs = log_directory(request.node)
+    shutil.rmtree(logs, ignore_errors=True)
+    board = boards.get(request.param, logs)
+    state.reset_bpmp(board)
+    left = state.leftovers(board)
+    assert not left, f"the scenario before left this behind: {left}"
+    board.check("rm -rf /tmp/*; dmesg -c >/dev/null; echo 3 >/proc/sys/vm/drop_caches")
+    yield board
+    _put_away(board, boards)
+
+
+def _put_away(board: Board, boards: Boards) -> None:
+    try:
+        board.kill_sessions()
+        for name in ("dmesg", "cat /tmp/*.log", f"cat {state.BPMP}/log"):
+            text = board.run(f"{name} 2>/dev/null").output
+            path = re.sub(r"\W+", "-", name.split("/")[-1].replace("*.", "vmm-"))
+            (board.logs / f"host-{path}.txt").write_text(text)
+        if state.leftovers(board):
+            boards.stop()
+    except Hang as hang:
+        (board.logs / "hang.txt").write_text(str(hang))
+        boards.stop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A deadline for the whole scenario, above those of its steps."""
+    def expired(_number: int, _frame: FrameType | None) -> None:
+        raise Hang(f"the scenario took more than {TEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """On failure: the ends of all logs of the scenario."""
+    outcome = yield
+    report = outcome.get_result()
+    host = getattr(item, "funcargs", {}).get("host")
+    if report.failed and isinstance(host, Board):
+        host.idle(0.2)
+        for log in sorted(host.logs.glob("*.log")):
+            lines = log.read_bytes()[-6000:].decode(errors="replace").replace("\r", "")
+            report.sections.append((str(log.relative_to(artifacts.TOP)),
+                                    "\n".join(lines.splitlines()[-30:])))
+
+
+def pytest_report_header() -> str:
+    age = "missing"
+    if artifacts.VMM.exists():
+        seconds = time.time() - artifacts.VMM.stat().st_mtime
+        age = f"built {seconds / 60:.0f} minutes ago"
+    return f"program under test: {artifacts.VMM.relative_to(artifacts.TOP)}, {age}"

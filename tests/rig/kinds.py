@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boards that scenarios run on, and how a scenario asks for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from qemu import Kind
+
+A = Kind("a", gic=3, cpus=2)
+A_1CPU = Kind("a", gic=3, cpus=1)
+A_4CPUS = Kind("a", gic=3, cpus=4)
+A_GICV2 = Kind("a", gic=2, cpus=2)
+B = Kind("b")
+
+
+def on(*kinds: Kind) -> pytest.MarkDecorator:
+    """Runs the scenario once on each board, with that board as its argument `host`."""
+    return pytest.mark.parametrize("host", kinds, ids=[kind.name for kind in kinds],
+                                   indirect=True)
