@@ -30,6 +30,13 @@ void kvm_vm_unmap(struct kvm_vm *vm, int slot);
 int kvm_vm_set_spi(struct kvm_vm *vm, uint32_t spi, bool level);
 
 /*
+ * Presets whether `spi` is level-triggered or edge-triggered, as a guest's GICD_ICFGR write would:
+ * with level, an assertion from before the guest's driver is held in the line's level, which no
+ * guest write clears. After the VGIC's initialisation, with no vCPU running. Returns 0 or -errno.
+ */
+int kvm_vm_set_spi_trigger(struct kvm_vm *vm, uint32_t spi, bool level);
+
+/*
  * Ties an eventfd to an interrupt: each signal of `event_fd` injects `spi`. With `resample_fd`
  * >= 0 the line is level: it stays up until the guest's end of interrupt, which signals
  * `resample_fd`. Works after the VGIC's initialisation only. Returns 0 or -errno.
