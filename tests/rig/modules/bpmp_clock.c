@@ -31,23 +31,23 @@ struct rig_clock_info {
 	{ .id = ident, .name = label, .rate = hz, .halves = 2, .parents = { from } }
 #define FIXED(ident, label, by, from)                                                              \
 	{ .id = ident, .name = label, .halves = 2 * (by), .parents = { from } }
-#define MUXED(ident, label, most)                                                                  \
+#define MUXED(ident, label, n, most)                                                               \
 	{ .id = ident, .name = label, .flags = BPMP_CLK_HAS_MUX | BPMP_CLK_HAS_SET_RATE,           \
-	  .halves = 2, .min = 9600, .max = most, .parents = { 102, 14 } }
+	  .halves = n, .min = 9600, .max = most, .parents = { 102, 14 } }
 
 static const struct rig_clock_info table[] = {
 	FIXED(14, "clk_m", 2, 91),
 	{ .id = 31, .name = "emc", .flags = BPMP_CLK_HAS_SET_RATE, .halves = 2, .min = 204000000,
 	  .max = 3200000000, .parents = { 93 }, .host = 1 },
-	MUXED(48, "i2c1", 136000000),
+	MUXED(48, "i2c1", 6, 136000000),
 	ROOT(91, "osc", 38400000),
 	PLL(93, "pllm", 3200000000, 91),
 	PLL(102, "pllp_out0", 408000000, 91),
-	MUXED(155, "uarta", 408000000),
-	MUXED(156, "uartb", 408000000),
-	MUXED(157, "uartc", 408000000),
-	MUXED(158, "uartd", 408000000),
-	MUXED(167, "vic", 408000000),
+	MUXED(155, "uarta", 2, 408000000),
+	MUXED(156, "uartb", 2, 408000000),
+	MUXED(157, "uartc", 2, 408000000),
+	MUXED(158, "uartd", 2, 408000000),
+	MUXED(167, "vic", 2, 408000000),
 	FIXED(188, "uarti_r", 1, 14),
 	ROOT(289, "clk_32k", 32768),
 	FIXED(374, "mgbe0_tx", 1, 102),
