@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/bpmp/server.h"
+
+#include "devices/bpmp/discovery.h"
+#include "devices/bpmp/host.h"
+#include "devices/bpmp/message.h"
+#include "vmm/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int bpmp_server_start(
+	struct bpmp_server *server, struct bpmp_host *host, const struct bpmp_ids *ids)
+{
+	server->host = host;
+	server->guest_ran = false;
+	bpmp_policy_init(&server->policy, ids);
+	bpmp_undo_init(&server->undo, ids);
+	return bpmp_discover(host, &server->policy, &server->undo);
+}
+
+void bpmp_server_guest_starts(struct bpmp_server *server)
+{
+	server->guest_ran = true;
+}
+
+static int transfer(struct bpmp_server *server, const struct bpmp_request *request,
+	struct bpmp_response *response)
+{
+	struct bpmp_call call = bpmp_call_of(request);
+
+	memset(response, 0, sizeof(*response));
+	response->size = bpmp_response_size(&call);
+	return server->host->transfer(server->host, request, response);
+}
+
+/* The host or its firmware said no: said once per kind, as with the policy's own refusals. */
+static void note_host_refusal(
+	struct bpmp_server *server, const struct bpmp_request *request, int error, int firmware)
+{
+	struct bpmp_call call = bpmp_call_of(request);
+	char text[64], reason[160];
+
+	if (!bpmp_refusals_count(&server->policy.refusals, true, call.mrq, call.command, call.id))
+		return;
+	bpmp_call_text(&call, text, sizeof(text));
+	if (error)
+		log_warning("the guest's %s failed: %s", text,
+			bpmp_host_failure(&call, error, reason, sizeof(reason)));
+	else
+		log_warning("the guest's %s failed: the firmware answered %d", text, firmware);
+}
+
+static void forward(struct bpmp_server *server, const struct bpmp_request *to_host,
+	struct bpmp_response *response)
+{
+	struct bpmp_undo_mark before = bpmp_undo_before(&server->undo, to_host);
+	enum bpmp_outcome outcome = BPMP_DONE;
+	int error = transfer(server, to_host, response);
+
+	if (error < 0) {
+		outcome = bpmp_errno_leaves_doubt(-error) ? BPMP_DOUBTFUL : BPMP_NOT_DONE;
+		note_host_refusal(server, to_host, -error, 0);
+		bpmp_respond_error(response, bpmp_error_of_errno(-error));
+	} else if (response->error != 0) {
+		outcome = BPMP_NOT_DONE;
+		note_host_refusal(server, to_host, 0, response->error);
+	}
+	bpmp_undo_after(&server->undo, to_host, before, outcome);
+	bpmp_policy_finish(&server->policy, to_host, response);
+}
+
+void bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
+	struct bpmp_response *response)
+{
+	struct bpmp_request to_host;
+
+	if (bpmp_policy_decide(&server->policy, request, &to_host, response) == BPMP_FORWARD)
+		forward(server, &to_host, response);
+}
+
+/* True also when nobody knows. */
+static bool clock_is_off(struct bpmp_server *server, uint32_t id)
+{
+	struct bpmp_request request = bpmp_clk_request(BPMP_CLK_IS_ENABLED, id);
+	struct bpmp_response response;
+
+	return transfer(server, &request, &response) < 0 || response.error != 0 ||
+		bpmp_response_u32(&response) == 0;
+}
+
+/* Returns 0, -EIO when the firmware refused, or the host's error (both logged). */
+static int apply(struct bpmp_server *server, const struct bpmp_undo_step *step)
+{
+	struct bpmp_request request = bpmp_undo_request(step);
+	char text[64], reason[160];
+	struct bpmp_response response;
+	int error;
+
+	if (step->only_if_off && !clock_is_off(server, step->call.id))
+		return 0;
+	error = transfer(server, &request, &response);
+	if (error == 0 && response.error == 0)
+		return 0;
+	bpmp_call_text(&step->call, text, sizeof(text));
+	if (error < 0)
+		log_warning("cannot put back what the guest changed: %s: %s", text,
+			bpmp_host_failure(&step->call, -error, reason, sizeof(reason)));
+	else
+		log_warning("cannot put back what the guest changed: %s: the firmware answered %d",
+			text, response.error);
+	return error < 0 ? error : -EIO;
+}
+
+static void log_held_ancestors(const struct bpmp_policy *policy)
+{
+	char list[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < policy->clock_count && used < sizeof(list) - 16; i++)
+		if (policy->clocks[i].held)
+			used += (size_t)snprintf(
+				list + used, sizeof(list) - used, " %u", policy->clocks[i].id);
+	if (used)
+		log_info("left enabled at the host, as others may rely on them by now: clocks%s",
+			list);
+}
+
+unsigned int bpmp_server_restore(struct bpmp_server *server)
+{
+	struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS];
+	size_t count = bpmp_undo_steps(&server->undo, server->guest_ran, steps);
+	unsigned int failed = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		/* A host that hangs takes ten minutes to say so: once is enough. */
+		if (error != -ETIMEDOUT && error != -ETIME)
+			error = apply(server, &steps[i]);
+		if (error == 0)
+			bpmp_undo_applied(&server->undo, &steps[i]);
+		else
+			failed++;
+	}
+	bpmp_policy_reset(&server->policy);
+	if (server->guest_ran || count) {
+		log_info("put back what the guest changed at the host's BPMP: %zu requests, %u "
+			 "failed; %llu of the guest's were refused so far",
+			count, failed,
+			(unsigned long long)bpmp_refusals_total(&server->policy.refusals));
+		log_held_ancestors(&server->policy);
+	}
+	server->guest_ran = false;
+	return failed;
+}

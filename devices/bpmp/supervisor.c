@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/bpmp/supervisor.h"
+
+#include "devices/device.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* The worker has nothing left to do when its socket closes: it was asked to restore before. */
+#define STOP_GRACE_MS 2000
+#define REAP_GRACE_MS 1000
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int send_message(struct bpmp_supervisor *supervisor, struct bpmp_message *message)
+{
+	message->sequence = ++supervisor->sequence;
+	if (send(supervisor->worker.socket, message, sizeof(*message),
+		    MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(*message))
+		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+	return 0;
+}
+
+/* Waits for the answer to the last message. Returns 0, -EPIPE or -ETIMEDOUT. */
+static int receive_answer(
+	struct bpmp_supervisor *supervisor, uint32_t type, struct bpmp_message *message)
+{
+	struct pollfd polled = { .fd = supervisor->worker.socket, .events = POLLIN };
+	int64_t deadline = now_ms() + supervisor->deadline_ms, left;
+	ssize_t size;
+
+	for (;;) {
+		left = deadline - now_ms();
+		if (left < 0)
+			return -ETIMEDOUT;
+		if (poll(&polled, 1, (int)left) <= 0)
+			continue;
+		size = recv(supervisor->worker.socket, message, sizeof(*message), MSG_DONTWAIT);
+		if (size < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		/* Nothing else is under way, so anything else is a worker gone wrong. */
+		if (size != (ssize_t)sizeof(*message) || message->type != type ||
+			message->sequence != supervisor->sequence)
+			return -EPIPE;
+		return 0;
+	}
+}
+
+/* Takes the worker out of the event loop and says how it ended. */
+static void reap(struct bpmp_supervisor *supervisor, char *reason, size_t size)
+{
+	struct pollfd ended = { .fd = supervisor->worker.pid_fd, .events = POLLIN };
+
+	event_loop_remove(supervisor->machine->loop, &supervisor->ended);
+	supervisor->lost = true;
+	/* Its socket closes a moment before its process can be reaped. */
+	poll(&ended, 1, REAP_GRACE_MS);
+	worker_reap(&supervisor->worker, reason, size);
+	supervisor->ended.fd = -1;
+}
+
+static void on_ended(struct event_source *source)
+{
+	struct bpmp_supervisor *supervisor = container_of(source, struct bpmp_supervisor, ended);
+	char reason[160];
+
+	reap(supervisor, reason, sizeof(reason));
+	log_warning("what the guest changed at the host's BPMP was not put back");
+	machine_end(supervisor->machine, MACHINE_DEVICE_FAILED, "bpmp", reason);
+}
+
+/* An exchange failed while the VM runs. */
+static void lose(struct bpmp_supervisor *supervisor, int error)
+{
+	if (error == -ETIMEDOUT) {
+		supervisor->lost = true;
+		machine_end(supervisor->machine, MACHINE_DEVICE_FAILED, "bpmp",
+			"the host's BPMP does not answer; the worker stays, and puts back what "
+			"the guest changed when it does");
+	} else {
+		on_ended(&supervisor->ended);
+	}
+}
+
+int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids)
+{
+	struct bpmp_message message = {
+		.type = BPMP_MESSAGE_CONFIGURE,
+		.log_level = (uint32_t)log_get_level(),
+		.ids = *ids,
+	};
+	int error = send_message(supervisor, &message);
+
+	if (!error)
+		error = receive_answer(supervisor, BPMP_MESSAGE_READY, &message);
+	if (error)
+		return error;
+	if (message.result)
+		return message.result < 0 ? message.result : -EPROTO; /* the worker logged why */
+	if (message.clock_count > BPMP_MAX_CLOCKS)
+		return -EPIPE;
+	for (uint32_t i = 0; i < message.clock_count; i++)
+		log_info("the guest sees clock %u%s", message.clocks[i].id,
+			message.clocks[i].owned ? "" : ", an ancestor: to read and enable only");
+	return 0;
+}
+
+int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
+	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids)
+{
+	char reason[160];
+	int error;
+
+	supervisor->machine = machine;
+	supervisor->deadline_ms = BPMP_DEADLINE_MS;
+	error = worker_start(
+		&supervisor->worker, "bpmp", SOCK_SEQPACKET, fds, BPMP_FD_COUNT, false);
+	if (error)
+		return error;
+	supervisor->ended = (struct event_source){ supervisor->worker.pid_fd, on_ended };
+	error = bpmp_supervisor_configure(supervisor, ids);
+	if (error == -ETIMEDOUT) {
+		supervisor->lost = true;
+		log_error("the host's BPMP does not answer within %d s; see the host's kernel log, "
+			  "or run without it: --bpmp off",
+			BPMP_DEADLINE_MS / 1000);
+		return error;
+	}
+	if (error == -EPIPE) {
+		reap(supervisor, reason, sizeof(reason));
+		log_error("the bpmp worker failed at its start: %s", reason);
+		return error;
+	}
+	if (!error)
+		error = event_loop_add(machine->loop, &supervisor->ended);
+	return error;
+}
+
+int bpmp_supervisor_guest_starts(struct bpmp_supervisor *supervisor)
+{
+	struct bpmp_message message = { .type = BPMP_MESSAGE_GUEST_STARTS };
+	int error = supervisor->lost ? -EPIPE : send_message(supervisor, &message);
+
+	if (error && !supervisor->lost)
+		lose(supervisor, error);
+	return error;
+}
+
+int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor)
+{
+	struct bpmp_message message = { .type = BPMP_MESSAGE_RESTORE };
+	int error;
+
+	if (supervisor->lost)
+		return -EPIPE;
+	error = send_message(supervisor, &message);
+	if (!error)
+		error = receive_answer(supervisor, BPMP_MESSAGE_RESTORED, &message);
+	if (error)
+		lose(supervisor, error);
+	return error;
+}
+
+void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor)
+{
+	if (supervisor->ended.fd >= 0 && supervisor->worker.pid_fd >= 0)
+		event_loop_remove(supervisor->machine->loop, &supervisor->ended);
+	if (supervisor->lost) {
+		close_fd(&supervisor->worker.socket);
+		close_fd(&supervisor->worker.pid_fd);
+	} else {
+		worker_stop(&supervisor->worker, STOP_GRACE_MS);
+	}
+}

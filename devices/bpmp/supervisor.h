@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's end of the BPMP worker: start, guest start, guest reset, death. */
+#ifndef DEVICES_BPMP_SUPERVISOR_H
+#define DEVICES_BPMP_SUPERVISOR_H
+
+#include "devices/bpmp/ids.h"
+#include "devices/bpmp/messages.h"
+#include "vmm/base/event_loop.h"
+#include "vmm/base/worker.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct machine;
+
+/* Longer than a working host ever takes, shorter than a user's patience. */
+#define BPMP_DEADLINE_MS 10000
+
+struct bpmp_supervisor {
+	struct machine *machine;
+	struct worker worker;
+	struct event_source ended; /* the worker's process */
+	int deadline_ms;	   /* for each answer */
+	uint32_t sequence;
+	bool lost; /* the worker died or does not answer: nothing is asked of it any more */
+};
+
+/*
+ * Starts the worker with `fds` (enum bpmp_worker_fd) and has it ask the host for what `ids` need.
+ * Returns 0, or -errno with a line logged.
+ */
+int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
+	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids);
+
+/* The rest of the start, for a worker that runs: tells it the ids and waits for it. */
+int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids);
+
+/* Returns 0 or -EPIPE (logged). */
+int bpmp_supervisor_guest_starts(struct bpmp_supervisor *supervisor);
+
+/*
+ * Has the worker put back what the guest changed, and zero the shared memory. Waits for it.
+ * Returns 0, or -EPIPE or -ETIMEDOUT: then the VM cannot go on (logged; the machine is told to
+ * end).
+ */
+int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor);
+
+/*
+ * Ends the worker. One that hangs in the host's BPMP is left alone: it cannot be killed there,
+ * and it will put things back when the host answers.
+ */
+void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unlike other workers it does not die with the machine: it is the one that can put back what
+ * the guest changed at the host's BPMP.
+ */
+#include "devices/bpmp/worker.h"
+
+#include "devices/bpmp/bpmp.h"
+#include "devices/bpmp/host.h"
+#include "devices/bpmp/mailbox_scan.h"
+#include "devices/bpmp/messages.h"
+#include "seccomp/jail.h"
+#include "vmm/base/log.h"
+#include "vmm/base/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* True for one whole message; false when the machine is gone, which is how a worker ends. */
+static bool receive(struct bpmp_worker *worker, struct bpmp_message *message)
+{
+	ssize_t size;
+
+	do {
+		size = recv(worker->socket, message, sizeof(*message), 0);
+	} while (size < 0 && errno == EINTR);
+	return size == (ssize_t)sizeof(*message);
+}
+
+static bool send_answer(struct bpmp_worker *worker, const struct bpmp_message *message)
+{
+	return send(worker->socket, message, sizeof(*message), MSG_NOSIGNAL) ==
+		(ssize_t)sizeof(*message);
+}
+
+static void drain(int event_fd)
+{
+	uint64_t count;
+
+	if (read(event_fd, &count, sizeof(count)) < 0)
+		return; /* not signalled */
+}
+
+/* The eventfd is non-blocking, and one that is full rings as well. */
+static void ring_guest(struct bpmp_worker *worker)
+{
+	const uint64_t one = 1;
+
+	if (write(worker->answer, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void restart_ivc(struct bpmp_worker *worker)
+{
+	memset(worker->shared, 0, 2 * BPMP_IVC_AREA_SIZE);
+	bpmp_ivc_init(&worker->ivc, worker->shared, worker->shared + BPMP_IVC_AREA_SIZE);
+}
+
+static bool ids_fit(const struct bpmp_ids *ids)
+{
+	return ids->clocks.count <= BPMP_MAX_IDS && ids->resets.count <= BPMP_MAX_IDS &&
+		ids->power_domains.count <= BPMP_MAX_IDS;
+}
+
+/* The first message: whom the guest may ask for what. False: the worker ends. */
+static bool configure(struct bpmp_worker *worker)
+{
+	const struct bpmp_policy *policy = &worker->server.policy;
+	struct bpmp_message message;
+	int error;
+
+	if (!receive(worker, &message) || message.type != BPMP_MESSAGE_CONFIGURE ||
+		!ids_fit(&message.ids))
+		return false;
+	log_set_level((enum log_level)message.log_level);
+	error = bpmp_server_start(&worker->server, worker->host, &message.ids);
+	message.type = BPMP_MESSAGE_READY;
+	message.result = error;
+	message.clock_count = (uint32_t)policy->clock_count;
+	for (size_t i = 0; i < policy->clock_count; i++) {
+		message.clocks[i].id = policy->clocks[i].id;
+		message.clocks[i].owned = policy->clocks[i].owned;
+	}
+	return send_answer(worker, &message) && error == 0;
+}
+
+/* False: the machine is gone, or speaks nonsense. */
+static bool serve_machine(struct bpmp_worker *worker)
+{
+	struct bpmp_message message;
+
+	if (!receive(worker, &message))
+		return false;
+	switch (message.type) {
+	case BPMP_MESSAGE_GUEST_STARTS:
+		bpmp_server_guest_starts(&worker->server);
+		return true;
+	case BPMP_MESSAGE_RESTORE:
+		message.result = (int32_t)bpmp_server_restore(&worker->server);
+		/* Only now: nothing of the old guest's can be published into clean areas. */
+		restart_ivc(worker);
+		drain(worker->doorbell);
+		message.type = BPMP_MESSAGE_RESTORED;
+		return send_answer(worker, &message);
+	default:
+		return false;
+	}
+}
+
+int bpmp_worker_serve(struct bpmp_worker *worker)
+{
+	struct pollfd polled[] = {
+		{ .fd = worker->socket, .events = POLLIN },
+		{ .fd = worker->doorbell, .events = POLLIN },
+	};
+
+	restart_ivc(worker);
+	if (!configure(worker))
+		return EXIT_FAILURE;
+	for (;;) {
+		if (poll(polled, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			log_error("cannot wait for the guest: %s", strerror(errno));
+			break;
+		}
+		/* The machine first: a guest that rings without end must not keep it waiting. */
+		if (polled[0].revents && !serve_machine(worker))
+			break;
+		if (polled[1].revents & POLLIN) {
+			drain(worker->doorbell);
+			if (bpmp_mailbox_scan(&worker->ivc, &worker->server))
+				ring_guest(worker);
+		}
+	}
+	return bpmp_server_restore(&worker->server) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int bpmp_worker_main(int argc, char **argv)
+{
+	struct bpmp_worker *worker = calloc(1, sizeof(*worker));
+	struct bpmp_host_node node;
+	int status;
+
+	(void)argc, (void)argv;
+	if (!worker)
+		return EXIT_FAILURE;
+	worker->socket = WORKER_SOCKET;
+	worker->doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL;
+	worker->answer = WORKER_FIRST_FD + BPMP_FD_ANSWER;
+	worker->shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		WORKER_FIRST_FD + BPMP_FD_SHARED, 0);
+	if (worker->shared == MAP_FAILED) {
+		log_error("cannot map the guest's mailbox: %s", strerror(errno));
+		free(worker);
+		return EXIT_FAILURE;
+	}
+	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
+	worker->host = &node.host;
+	if (jail_enter_worker(JAIL_BPMP, WORKER_FIRST_FD + BPMP_FD_COUNT) < 0)
+		return EXIT_FAILURE;
+	status = bpmp_worker_serve(worker);
+	/* No free(): it may call what the jail denies, and the process ends here. */
+	return status;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The BPMP worker without its process: what bpmp_worker_main() runs inside the jail. */
+#ifndef DEVICES_BPMP_WORKER_H
+#define DEVICES_BPMP_WORKER_H
+
+#include "devices/bpmp/ivc.h"
+#include "devices/bpmp/server.h"
+
+struct bpmp_host;
+
+struct bpmp_worker {
+	int socket;		/* to the machine, SOCK_SEQPACKET */
+	int doorbell, answer;	/* eventfds, non-blocking */
+	unsigned char *shared;	/* both areas, one behind the other */
+	struct bpmp_host *host; /* whom the guest's requests go to */
+	struct bpmp_ivc ivc;
+	struct bpmp_server server;
+};
+
+/*
+ * Serves the guest until the machine closes the socket, then puts back what the guest changed.
+ * Returns the process's exit status.
+ */
+int bpmp_worker_serve(struct bpmp_worker *worker);
+
+#endif
