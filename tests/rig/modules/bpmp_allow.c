@@ -29,9 +29,9 @@ static bool contains(const u32 *ids, unsigned int count, u32 id)
 static bool clock_allowed(const struct rig_allowed *allowed, const struct rig_mrq *mrq)
 {
 	u32 word = get_unaligned_le32(mrq->tx);
-	bool new = generation >= 3;
-	u32 id = word & (new ? 0xffffff : 0xfff);
-	u32 cmd = word >> 24 & (new ? 0xff : 0xf);
+	bool third = generation >= 3;
+	u32 id = word & (third ? 0xffffff : 0xfff);
+	u32 cmd = word >> 24 & (third ? 0xff : 0xf);
 	bool root = contains(protected_roots, ARRAY_SIZE(protected_roots), id);
 
 	switch (cmd) {
@@ -46,11 +46,11 @@ static bool clock_allowed(const struct rig_allowed *allowed, const struct rig_mr
 	case CMD_CLK_NUM_POSSIBLE_PARENTS:
 	case CMD_CLK_GET_POSSIBLE_PARENT:
 	case CMD_CLK_GET_FMAX_AT_VMIN:
-		if (new)
+		if (third)
 			return true;
 		break;
 	case CMD_CLK_ENABLE:
-		if (new && root)
+		if (third && root)
 			return true;
 		break;
 	case CMD_CLK_DISABLE:
@@ -68,7 +68,7 @@ static bool domain_allowed(const struct rig_allowed *allowed, const struct rig_m
 	u32 cmd = get_unaligned_le32(mrq->tx);
 
 	return contains(allowed->domains, allowed->domain_count, get_unaligned_le32(mrq->tx + 4)) ||
-	       cmd == CMD_PG_GET_STATE || cmd == CMD_PG_GET_NAME || cmd == CMD_PG_GET_MAX_ID;
+		cmd == CMD_PG_GET_STATE || cmd == CMD_PG_GET_NAME || cmd == CMD_PG_GET_MAX_ID;
 }
 
 static bool decide(const struct rig_allowed *allowed, const struct rig_mrq *mrq, size_t tx_size)
@@ -88,8 +88,9 @@ static bool decide(const struct rig_allowed *allowed, const struct rig_mrq *mrq,
 	case MRQ_DEBUG:
 		return generation < 3;
 	case MRQ_RESET:
-		return tx_size >= 8 && contains(allowed->resets, allowed->reset_count,
-						get_unaligned_le32(mrq->tx + 4));
+		return tx_size >= 8 &&
+			contains(allowed->resets, allowed->reset_count,
+				get_unaligned_le32(mrq->tx + 4));
 	case MRQ_CLK:
 		return tx_size >= 4 && clock_allowed(allowed, mrq);
 	case MRQ_PG:
@@ -99,15 +100,15 @@ static bool decide(const struct rig_allowed *allowed, const struct rig_mrq *mrq,
 	}
 }
 
-bool rig_allowed_request(const struct rig_allowed *allowed, const struct rig_mrq *mrq,
-			 size_t tx_size)
+bool rig_allowed_request(
+	const struct rig_allowed *allowed, const struct rig_mrq *mrq, size_t tx_size)
 {
 	bool yes = decide(allowed, mrq, tx_size);
 
 	if (!yes)
 		pr_info_ratelimited("bpmp-host: REJECTED mrq=%u tx_size=%zu data0=%#x data1=%#x\n",
-				    mrq->mrq, tx_size, get_unaligned_le32(mrq->tx),
-				    get_unaligned_le32(mrq->tx + 4));
+			mrq->mrq, tx_size, get_unaligned_le32(mrq->tx),
+			get_unaligned_le32(mrq->tx + 4));
 	return yes;
 }
 

@@ -11,52 +11,49 @@
 #include "rig_bpmp.h"
 
 #define MAX_PARENTS 3
-#define MAX_DEPTH   8 /* the table below has 3 */
+#define MAX_DEPTH   8	    /* the table below has 3 */
 #define MAX_HALVES  0x10001 /* a 16-bit divider register */
 
 struct rig_clock_info {
 	u32 id;
 	const char *name;
-	u32 flags; /* BPMP_CLK_*, as GET_ALL_INFO answers them */
-	u64 rate; /* Hz, of a root or PLL; else 0 */
-	u32 halves; /* at reset */
-	u64 min, max; /* Hz, of a clock with HAS_SET_RATE */
+	u32 flags;		  /* BPMP_CLK_*, as GET_ALL_INFO answers them */
+	u64 rate;		  /* Hz, of a root or PLL; else 0 */
+	u32 halves;		  /* at reset */
+	u64 min, max;		  /* Hz, of a clock with HAS_SET_RATE */
 	u32 parents[MAX_PARENTS]; /* the first one at reset; ids, ended by 0 */
-	u32 host; /* ENABLEs of the host's own at reset */
+	u32 host;		  /* ENABLEs of the host's own at reset */
 };
 
-#define ROOT(ident, label, hz)                                                                     \
-	{ .id = ident, .name = label, .flags = BPMP_CLK_IS_ROOT, .rate = hz, .halves = 2 }
-#define PLL(ident, label, hz, from)                                                                \
-	{ .id = ident, .name = label, .rate = hz, .halves = 2, .parents = { from } }
-#define FIXED(ident, label, by, from)                                                              \
-	{ .id = ident, .name = label, .halves = 2 * (by), .parents = { from } }
-#define MUXED(ident, label, n, most)                                                               \
-	{ .id = ident, .name = label, .flags = BPMP_CLK_HAS_MUX | BPMP_CLK_HAS_SET_RATE,           \
-	  .halves = n, .min = 9600, .max = most, .parents = { 102, 14 } }
+#define ROOT	BPMP_CLK_IS_ROOT
+#define DIVIDER BPMP_CLK_HAS_SET_RATE
+#define MUXED	(BPMP_CLK_HAS_MUX | BPMP_CLK_HAS_SET_RATE)
+#define KHZ	1000ULL
 
+/* clang-format off */
 static const struct rig_clock_info table[] = {
-	FIXED(14, "clk_m", 2, 91),
-	{ .id = 31, .name = "emc", .flags = BPMP_CLK_HAS_SET_RATE, .halves = 2, .min = 204000000,
-	  .max = 3200000000, .parents = { 93 }, .host = 1 },
-	MUXED(48, "i2c1", 6, 136000000),
-	ROOT(91, "osc", 38400000),
-	PLL(93, "pllm", 3200000000, 91),
-	PLL(102, "pllp_out0", 408000000, 91),
-	MUXED(155, "uarta", 2, 408000000),
-	MUXED(156, "uartb", 2, 408000000),
-	MUXED(157, "uartc", 2, 408000000),
-	MUXED(158, "uartd", 2, 408000000),
-	MUXED(167, "vic", 2, 408000000),
-	FIXED(188, "uarti_r", 1, 14),
-	ROOT(289, "clk_32k", 32768),
-	FIXED(374, "mgbe0_tx", 1, 102),
-	FIXED(380, "mgbe0_app", 1, 102),
+	/* id   name            flags          rate   halves    min           max  parents  host */
+	{  14, "clk_m",         0,                0,     4,       0,            0, { 91 } },
+	{  31, "emc",           DIVIDER,          0,     2, 204000 * KHZ, 3200000 * KHZ, { 93 }, 1 },
+	{  48, "i2c1",          MUXED,            0,     6,    9600,  136000 * KHZ, { 102, 14 } },
+	{  91, "osc",           ROOT,   38400 * KHZ,     2 },
+	{  93, "pllm",          0,    3200000 * KHZ,     2,       0,            0, { 91 } },
+	{ 102, "pllp_out0",     0,     408000 * KHZ,     2,       0,            0, { 91 } },
+	{ 155, "uarta",         MUXED,            0,     2,    9600,  408000 * KHZ, { 102, 14 } },
+	{ 156, "uartb",         MUXED,            0,     2,    9600,  408000 * KHZ, { 102, 14 } },
+	{ 157, "uartc",         MUXED,            0,     2,    9600,  408000 * KHZ, { 102, 14 } },
+	{ 158, "uartd",         MUXED,            0,     2,    9600,  408000 * KHZ, { 102, 14 } },
+	{ 167, "vic",           MUXED,            0,     2,    9600,  408000 * KHZ, { 102, 14 } },
+	{ 188, "uarti_r",       0,                0,     2,       0,            0, { 14 } },
+	{ 289, "clk_32k",       ROOT,         32768,     2 },
+	{ 374, "mgbe0_tx",      0,                0,     2,       0,            0, { 102 } },
+	{ 380, "mgbe0_app",     0,                0,     2,       0,            0, { 102 } },
 	/* Invented, above Tegra234's last id: the second UART of board A. */
-	FIXED(480, "rig_uartclk", 1, 482),
-	FIXED(481, "rig_apb_pclk", 1, 482),
-	ROOT(482, "rig_osc", 24000000),
+	{ 480, "rig_uartclk",   0,                0,     2,       0,            0, { 482 } },
+	{ 481, "rig_apb_pclk",  0,                0,     2,       0,            0, { 482 } },
+	{ 482, "rig_osc",       ROOT,   24000 * KHZ,     2 },
 };
+/* clang-format on */
 static_assert(ARRAY_SIZE(table) <= RIG_MAX_CLOCKS);
 
 const char *rig_clock_name(const struct rig_clock *clock)
@@ -153,7 +150,8 @@ static void set_parent(struct rig_mrq *mrq, struct rig_clock *clock)
 	unsigned int i;
 
 	for (i = 0; i < parent_count(clock); i++) {
-		if ((clock->info->flags & BPMP_CLK_HAS_MUX) && clock->info->parents[i] == mrq->arg) {
+		if ((clock->info->flags & BPMP_CLK_HAS_MUX) &&
+			clock->info->parents[i] == mrq->arg) {
 			clock->parent = mrq->arg;
 			answer_u32(mrq, clock->parent);
 			return;

@@ -46,8 +46,10 @@ static const char *const reset_commands[] = {
 };
 
 static const char *const domain_commands[] = {
-	[CMD_PG_QUERY_ABI] = "pg.query_abi", [CMD_PG_SET_STATE] = "pg.set_state",
-	[CMD_PG_GET_STATE] = "pg.get_state", [CMD_PG_GET_NAME] = "pg.get_name",
+	[CMD_PG_QUERY_ABI] = "pg.query_abi",
+	[CMD_PG_SET_STATE] = "pg.set_state",
+	[CMD_PG_GET_STATE] = "pg.get_state",
+	[CMD_PG_GET_NAME] = "pg.get_name",
 	[CMD_PG_GET_MAX_ID] = "pg.get_max_id",
 };
 
@@ -107,7 +109,8 @@ static int log_show(struct seq_file *file, void *unused)
 	for (number = bpmp->log_first; number < bpmp->log_next; number++) {
 		const struct rig_log_entry *entry = &bpmp->log[number % RIG_LOG_ENTRIES];
 
-		seq_printf(file, "%llu %s mrq=%u cmd=%u ", number, entry->node, entry->mrq, entry->cmd);
+		seq_printf(file, "%llu %s mrq=%u cmd=%u ", number, entry->node, entry->mrq,
+			entry->cmd);
 		if (entry->id == RIG_ANY)
 			seq_puts(file, "id=- ");
 		else
@@ -134,15 +137,15 @@ static int state_show(struct seq_file *file, void *unused)
 		const struct rig_clock *clock = &bpmp->clocks[i];
 
 		seq_printf(file, "clock %u %s count=%u host=%u rate=%llu parent=%u\n",
-			   rig_clock_id(clock), rig_clock_name(clock), clock->count, clock->host,
-			   rig_clock_rate(bpmp, clock), clock->parent);
+			rig_clock_id(clock), rig_clock_name(clock), clock->count, clock->host,
+			rig_clock_rate(bpmp, clock), clock->parent);
 	}
 	for (i = 0; i < RIG_MAX_RESETS && bpmp->resets[i].name; i++)
 		seq_printf(file, "reset %u %s asserted=%d\n", bpmp->resets[i].id,
-			   bpmp->resets[i].name, bpmp->resets[i].asserted);
+			bpmp->resets[i].name, bpmp->resets[i].asserted);
 	for (i = 0; i < RIG_MAX_DOMAINS && bpmp->domains[i].name; i++)
 		seq_printf(file, "power-domain %u %s state=%u\n", bpmp->domains[i].id,
-			   bpmp->domains[i].name, bpmp->domains[i].state);
+			bpmp->domains[i].name, bpmp->domains[i].state);
 	mutex_unlock(&bpmp->lock);
 	return 0;
 }
@@ -215,7 +218,7 @@ static int fault_show(struct seq_file *file, void *unused)
 	seq_puts(file, when[fault.when]);
 	if (fault.when != RIG_FAULT_OFF) {
 		seq_printf(file, " errno=%d%s ret=%d hang=%u", fault.error,
-			   fault.done ? " done" : "", fault.result, fault.hang_ms);
+			fault.done ? " done" : "", fault.result, fault.hang_ms);
 		if (fault.mrq != RIG_ANY)
 			seq_printf(file, " mrq=%u", fault.mrq);
 	}

@@ -25,9 +25,9 @@ int rig_fault_parse(struct rig_fault *fault, char *text)
 		if (!strcmp(word, "done"))
 			fault->done = true;
 		else if (sscanf(word, "errno=%d", &fault->error) != 1 &&
-			 sscanf(word, "ret=%d", &fault->result) != 1 &&
-			 sscanf(word, "hang=%u", &fault->hang_ms) != 1 &&
-			 sscanf(word, "mrq=%u", &fault->mrq) != 1)
+			sscanf(word, "ret=%d", &fault->result) != 1 &&
+			sscanf(word, "hang=%u", &fault->hang_ms) != 1 &&
+			sscanf(word, "mrq=%u", &fault->mrq) != 1)
 			return -EINVAL;
 	}
 	return fault->error < 0 || fault->result > 0 ? -EINVAL : 0;
@@ -62,7 +62,7 @@ int rig_fault_apply(struct rig_bpmp *bpmp, struct rig_mrq *mrq, bool *execute)
 	/* Uninterruptible, as a wait for the chip's answer is: not even SIGKILL ends it. */
 	if (fault.hang_ms)
 		wait_event_timeout(bpmp->fault_changed, READ_ONCE(bpmp->fault_writes) != writes,
-				   msecs_to_jiffies(fault.hang_ms));
+			msecs_to_jiffies(fault.hang_ms));
 	if (fault.error) {
 		*execute = fault.done;
 	} else if (fault.result) {

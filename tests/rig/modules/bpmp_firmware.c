@@ -7,9 +7,15 @@
 
 /* As Tegra234 numbers them; 180 is invented, for the second UART of board A. */
 static const struct rig_reset reset_table[] = {
-	{ 24, "i2c1", true },	{ 46, "mgbe0_mac", true }, { 99, "uarti", true },
-	{ 100, "uarta", true }, { 101, "uartb", true },	   { 102, "uartc", true },
-	{ 103, "uartd", true }, { 113, "vic", true },	   { 180, "rig_pl011", true },
+	{ 24, "i2c1", true },
+	{ 46, "mgbe0_mac", true },
+	{ 99, "uarti", true },
+	{ 100, "uarta", true },
+	{ 101, "uartb", true },
+	{ 102, "uartc", true },
+	{ 103, "uartd", true },
+	{ 113, "vic", true },
+	{ 180, "rig_pl011", true },
 };
 
 static const struct rig_domain domain_table[] = {

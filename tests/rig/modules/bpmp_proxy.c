@@ -15,8 +15,8 @@
 
 #include "rig_bpmp.h"
 
-#define WIRE_MAX_DATA 512 /* the proxy's limit; the BPMP's own is MSG_DATA_MIN_SZ */
-#define CHANNELS      3 /* tegra186_soc.channels.thread.count */
+#define WIRE_MAX_DATA 512	 /* the proxy's limit; the BPMP's own is MSG_DATA_MIN_SZ */
+#define CHANNELS      3		 /* tegra186_soc.channels.thread.count */
 #define CHANNEL_WAIT  (600 * HZ) /* tegra186_soc.channels.thread.timeout */
 
 struct wire_message {
@@ -61,8 +61,8 @@ static int transfer(struct proxy *proxy, struct rig_mrq *mrq, size_t tx_size, si
 }
 
 /* From the header's checks to the answer in `rx`; 0 or -errno. */
-static int serve(struct proxy *proxy, const struct wire_message *wire, struct rig_mrq *mrq, u8 *tx,
-		 u8 *rx)
+static int serve(
+	struct proxy *proxy, const struct wire_message *wire, struct rig_mrq *mrq, u8 *tx, u8 *rx)
 {
 	int error;
 
@@ -112,8 +112,8 @@ static ssize_t proxy_write(struct file *file, const char __user *buf, size_t len
 	memcpy(rx, mrq->rx, wire.rx.size);
 	ret = -EFAULT;
 	if (copy_to_user(u64_to_user_ptr(wire.tx.data), tx, wire.tx.size) ||
-	    copy_to_user(u64_to_user_ptr(wire.rx.data), rx, wire.rx.size) ||
-	    copy_to_user((void __user *)buf, &wire, sizeof(wire)))
+		copy_to_user(u64_to_user_ptr(wire.rx.data), rx, wire.rx.size) ||
+		copy_to_user((void __user *)buf, &wire, sizeof(wire)))
 		goto out;
 	ret = sizeof(wire);
 out:

@@ -37,12 +37,12 @@ static void for_each_piece(struct rig_domain *domain, bool by_phys, piece_fn fn,
 
 	mutex_lock(&domain->lock);
 	mas_lock(&mas);
-	mas_for_each(&mas, entry, ULONG_MAX) {
+	mas_for_each (&mas, entry, ULONG_MAX) {
 		phys_addr_t phys = rig_mapping_phys(entry, mas.index);
 		int prot = rig_mapping_prot(entry);
 
 		if (piece.size && mas.index == piece.iova + piece.size && prot == piece.prot &&
-		    (!by_phys || phys == piece.phys + piece.size)) {
+			(!by_phys || phys == piece.phys + piece.size)) {
 			piece.size += mas.last - mas.index + 1;
 			continue;
 		}
@@ -59,14 +59,14 @@ static void for_each_piece(struct rig_domain *domain, bool by_phys, piece_fn fn,
 static void show_prot(struct seq_file *file, int prot)
 {
 	seq_printf(file, " %c%c%s%s%s\n", prot & IOMMU_READ ? 'r' : '-',
-		   prot & IOMMU_WRITE ? 'w' : '-', prot & IOMMU_NOEXEC ? "" : "x",
-		   prot & IOMMU_CACHE ? "c" : "", prot & IOMMU_MMIO ? "m" : "");
+		prot & IOMMU_WRITE ? 'w' : '-', prot & IOMMU_NOEXEC ? "" : "x",
+		prot & IOMMU_CACHE ? "c" : "", prot & IOMMU_MMIO ? "m" : "");
 }
 
 static void show_mapping(const struct rig_domain *domain, const struct piece *piece, void *arg)
 {
 	seq_printf(arg, "%u 0x%lx 0x%llx 0x%lx", domain->number, piece->iova, piece->phys,
-		   piece->size);
+		piece->size);
 	show_prot(arg, piece->prot);
 }
 
@@ -82,7 +82,7 @@ static int mappings_show(struct seq_file *file, void *unused)
 	struct rig_domain *domain;
 
 	mutex_lock(&unit->lock);
-	list_for_each_entry(domain, &unit->domains, list)
+	list_for_each_entry (domain, &unit->domains, list)
 		for_each_piece(domain, true, show_mapping, file);
 	mutex_unlock(&unit->lock);
 	return 0;
@@ -95,7 +95,7 @@ static int ranges_show(struct seq_file *file, void *unused)
 	struct rig_domain *domain;
 
 	mutex_lock(&unit->lock);
-	list_for_each_entry(domain, &unit->domains, list)
+	list_for_each_entry (domain, &unit->domains, list)
 		for_each_piece(domain, false, show_range, file);
 	mutex_unlock(&unit->lock);
 	return 0;
@@ -108,12 +108,12 @@ static int devices_show(struct seq_file *file, void *unused)
 	struct rig_master *master;
 
 	mutex_lock(&unit->lock);
-	list_for_each_entry(master, &unit->devices, list) {
+	list_for_each_entry (master, &unit->devices, list) {
 		struct iommu_group *group = iommu_group_get(master->dev);
 
 		seq_printf(file, "%s stream=%u group=%d domain=", dev_name(master->dev),
-			   dev_iommu_fwspec_get(master->dev)->ids[0],
-			   group ? iommu_group_id(group) : -1);
+			dev_iommu_fwspec_get(master->dev)->ids[0],
+			group ? iommu_group_id(group) : -1);
 		iommu_group_put(group);
 		if (!master->domain || master->domain == &rig_identity_domain)
 			seq_puts(file, "identity\n");
@@ -148,12 +148,12 @@ static int count_show(struct seq_file *file, void *unused)
 	unsigned int domains = 0;
 
 	mutex_lock(&unit->lock);
-	list_for_each_entry(domain, &unit->domains, list) {
+	list_for_each_entry (domain, &unit->domains, list) {
 		domains++;
 		for_each_piece(domain, true, add_piece, &total);
 	}
 	seq_printf(file, "domains=%u mappings=%lu bytes=%llu maps=%llu unmaps=%llu\n", domains,
-		   total.pieces, total.bytes, unit->maps, unit->unmaps);
+		total.pieces, total.bytes, unit->maps, unit->unmaps);
 	mutex_unlock(&unit->lock);
 	return 0;
 }

@@ -48,7 +48,7 @@ static int attach_dev(struct iommu_domain *domain, struct device *dev)
 }
 
 static int map_pages(struct iommu_domain *iommu_domain, unsigned long iova, phys_addr_t phys,
-		     size_t page_size, size_t count, int prot, gfp_t gfp, size_t *mapped)
+	size_t page_size, size_t count, int prot, gfp_t gfp, size_t *mapped)
 {
 	struct rig_domain *domain = to_rig_domain(iommu_domain);
 	size_t size = page_size * count;
@@ -57,8 +57,8 @@ static int map_pages(struct iommu_domain *iommu_domain, unsigned long iova, phys
 	mutex_lock(&domain->lock);
 	domain->unit->maps++;
 	/* -EEXIST if any of it is mapped: a real driver would warn, it is a caller's error. */
-	ret = mtree_insert_range(&domain->mappings, iova, iova + size - 1,
-				 mapping_entry(iova, phys, prot), gfp);
+	ret = mtree_insert_range(
+		&domain->mappings, iova, iova + size - 1, mapping_entry(iova, phys, prot), gfp);
 	mutex_unlock(&domain->lock);
 	if (!ret)
 		*mapped = size;
@@ -67,7 +67,7 @@ static int map_pages(struct iommu_domain *iommu_domain, unsigned long iova, phys
 
 /* Returns the number of bytes unmapped: fewer than asked for where a hole begins. */
 static size_t unmap_pages(struct iommu_domain *iommu_domain, unsigned long iova, size_t page_size,
-			  size_t count, struct iommu_iotlb_gather *gather)
+	size_t count, struct iommu_iotlb_gather *gather)
 {
 	struct rig_domain *domain = to_rig_domain(iommu_domain);
 	unsigned long last = iova + page_size * count - 1;
@@ -83,8 +83,8 @@ static size_t unmap_pages(struct iommu_domain *iommu_domain, unsigned long iova,
 	end = min(end, last + 1);
 	/* Cutting a range needs memory, and this call cannot fail. */
 	if (end > iova)
-		mtree_store_range(&domain->mappings, iova, end - 1, NULL,
-				  GFP_KERNEL | __GFP_NOFAIL);
+		mtree_store_range(
+			&domain->mappings, iova, end - 1, NULL, GFP_KERNEL | __GFP_NOFAIL);
 	mutex_unlock(&domain->lock);
 	return end - iova;
 }

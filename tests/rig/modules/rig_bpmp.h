@@ -34,8 +34,8 @@ struct rig_clock {
 	const struct rig_clock_info *info;
 	u32 parent; /* id; 0 for a root */
 	u32 halves; /* of a divider: rate = 2 * parent's rate / halves */
-	u32 count; /* ENABLEs less DISABLEs; host and VMs are one master to the firmware */
-	u32 host; /* ENABLEs less DISABLEs that came from host_enable and host_disable */
+	u32 count;  /* ENABLEs less DISABLEs; host and VMs are one master to the firmware */
+	u32 host;   /* ENABLEs less DISABLEs that came from host_enable and host_disable */
 };
 
 struct rig_reset {
@@ -75,18 +75,18 @@ struct rig_log_entry {
 
 struct rig_fault {
 	enum { RIG_FAULT_OFF, RIG_FAULT_NEXT, RIG_FAULT_EVERY } when;
-	int error; /* write() fails with this errno, if not 0 */
-	bool done; /* with error: the request is carried out, only its answer is lost */
-	s32 result; /* the firmware answers this instead of doing it, if not 0 */
+	int error;   /* write() fails with this errno, if not 0 */
+	bool done;   /* with error: the request is carried out, only its answer is lost */
+	s32 result;  /* the firmware answers this instead of doing it, if not 0 */
 	u32 hang_ms; /* first */
-	u32 mrq; /* this one only, or RIG_ANY */
+	u32 mrq;     /* this one only, or RIG_ANY */
 };
 
 /* One per machine: the chip has one BPMP, however many proxies. */
 struct rig_bpmp {
 	struct semaphore channels; /* requests under way; the chip has three channels for threads */
 	wait_queue_head_t fault_changed;
-	struct mutex lock; /* all that follows */
+	struct mutex lock;	   /* all that follows */
 	unsigned int fault_writes; /* ends a hang when it changes */
 	struct rig_fault fault;
 	bool present; /* false: no driver of the host has taken hold of the BPMP yet */
@@ -94,7 +94,7 @@ struct rig_bpmp {
 	struct rig_reset resets[RIG_MAX_RESETS];
 	struct rig_domain domains[RIG_MAX_DOMAINS];
 	struct rig_log_entry *log; /* a ring; entry n at n % RIG_LOG_ENTRIES */
-	u64 log_first, log_next; /* numbers of the oldest entry shown and of the next one */
+	u64 log_first, log_next;   /* numbers of the oldest entry shown and of the next one */
 	struct dentry *debugfs;
 };
 
@@ -107,8 +107,8 @@ struct rig_allowed {
 /* bpmp_allow.c: reads the node's lists; -EINVAL if clocks or resets are missing or too many. */
 int rig_allowed_read(struct rig_allowed *allowed, const struct device_node *node);
 /* True if the request may go to the firmware. `tx_size` is what the caller says it sent. */
-bool rig_allowed_request(const struct rig_allowed *allowed, const struct rig_mrq *mrq,
-			 size_t tx_size);
+bool rig_allowed_request(
+	const struct rig_allowed *allowed, const struct rig_mrq *mrq, size_t tx_size);
 
 /* bpmp_firmware.c. Both take bpmp->lock themselves. */
 void rig_firmware_reset(struct rig_bpmp *bpmp);

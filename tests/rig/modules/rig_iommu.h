@@ -20,10 +20,10 @@
 /* The board has one unit. */
 struct rig_iommu {
 	struct iommu_device iommu;
-	struct mutex lock; /* the lists, the groups, domain pointers and numbers below */
+	struct mutex lock;	  /* the lists, the groups, domain pointers and numbers below */
 	struct list_head domains; /* struct rig_domain */
 	struct list_head devices; /* struct rig_master */
-	struct xarray groups; /* stream id -> struct iommu_group, one reference each */
+	struct xarray groups;	  /* stream id -> struct iommu_group, one reference each */
 	unsigned int next_domain;
 	u64 maps, unmaps; /* calls, ever */
 	struct dentry *debugfs;
@@ -34,8 +34,8 @@ struct rig_domain {
 	struct iommu_domain domain;
 	struct rig_iommu *unit;
 	struct list_head list;
-	unsigned int number; /* in debugfs; never used twice */
-	struct mutex lock; /* the tree */
+	unsigned int number;	    /* in debugfs; never used twice */
+	struct mutex lock;	    /* the tree */
 	struct maple_tree mappings; /* by iova in bytes; entries by mapping_entry() */
 };
 

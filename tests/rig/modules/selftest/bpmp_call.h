@@ -15,10 +15,30 @@ struct wire {
 };
 _Static_assert(sizeof(struct wire) == 48, "the proxy's ABI");
 
-enum { PING = 0, DEBUGFS_OLD = 19, RESET = 20, I2C = 21, CLK = 22, QUERY_ABI = 23, PG = 66,
-	QUERY_FW_TAG = 71, DEBUG = 75 };
-enum { GET_RATE = 1, SET_RATE, ROUND_RATE, GET_PARENT, SET_PARENT, IS_ENABLED, ENABLE, DISABLE,
-	RESET_REFCOUNTS = 13, GET_ALL_INFO = 14, GET_MAX_CLK_ID = 15 };
+enum {
+	PING = 0,
+	DEBUGFS_OLD = 19,
+	RESET = 20,
+	I2C = 21,
+	CLK = 22,
+	QUERY_ABI = 23,
+	PG = 66,
+	QUERY_FW_TAG = 71,
+	DEBUG = 75
+};
+enum {
+	GET_RATE = 1,
+	SET_RATE,
+	ROUND_RATE,
+	GET_PARENT,
+	SET_PARENT,
+	IS_ENABLED,
+	ENABLE,
+	DISABLE,
+	RESET_REFCOUNTS = 13,
+	GET_ALL_INFO = 14,
+	GET_MAX_CLK_ID = 15
+};
 
 /* A caller's memory: requests and answers in words. */
 struct call {

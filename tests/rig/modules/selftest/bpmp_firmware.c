@@ -56,7 +56,8 @@ static void test_clock_tree(struct results *r, struct call *call)
 
 	CHECK(r, clock_request(call, GET_MAX_CLK_ID, 0, 0) == 0);
 	max = call->rx[0];
-	/* What a guest asks of the tree: each parent known, no rate of 0, a mux where it must be. */
+	/* What a guest asks of the tree: each parent known, no rate of 0, a mux where it must be.
+	 */
 	for (id = 0; id <= max; id++) {
 		uint32_t parents[16], flags, i;
 		unsigned int count;
@@ -71,8 +72,9 @@ static void test_clock_tree(struct results *r, struct call *call)
 		CHECK(r, count <= 16 && (count < 2 || flags & 1) && info[73]);
 		CHECK(r, !count == !!(flags & 4));
 		for (i = 0; i < count && i < 16; i++)
-			CHECK(r, clock_request(call, GET_ALL_INFO, parents[i], 0) == 0 &&
-					 call->wire.ret == 0);
+			CHECK(r,
+				clock_request(call, GET_ALL_INFO, parents[i], 0) == 0 &&
+					call->wire.ret == 0);
 		CHECK(r, clock_request(call, GET_RATE, id, 0) == 0 && answer_64(call) > 0);
 	}
 	CHECK(r, known == 18);
@@ -88,7 +90,8 @@ static void test_clock(struct results *r, struct call *call)
 	CHECK(r, clock_request(call, ENABLE, 155, 0) == 0);
 	CHECK(r, clock_request(call, IS_ENABLED, 155, 0) == 0 && call->rx[0] == 1);
 	CHECK(r, state_has("clock 155 uarta count=1 host=0 rate=1841986 parent=102"));
-	CHECK(r, clock_request(call, SET_RATE, 155, INT64_MAX) == 0 && answer_64(call) == 408000000);
+	CHECK(r,
+		clock_request(call, SET_RATE, 155, INT64_MAX) == 0 && answer_64(call) == 408000000);
 	CHECK(r, clock_request(call, SET_RATE, 155, 1) == 0 && answer_64(call) == 12450);
 	CHECK(r, clock_request(call, SET_RATE, 155, -1) == 0 && call->wire.ret == -22);
 	CHECK(r, clock_request(call, SET_PARENT, 155, 14) == 0 && call->rx[0] == 14);
@@ -153,8 +156,9 @@ static void test_log(struct results *r, struct call *call)
 	CHECK(r, clock_request(call, ENABLE, 155, 0) == ETIMEDOUT);
 	CHECK(r, state_has("clock 155 uarta count=1 host=0 rate=1828571 parent=14"));
 	write_file(DEBUGFS "host_enable", "31");
-	CHECK(r, log_has("bpmp-host mrq=22 cmd=2 id=155 arg=1843200 result=0 out=1828571"
-			 " clk.set_rate"));
+	CHECK(r,
+		log_has("bpmp-host mrq=22 cmd=2 id=155 arg=1843200 result=0 out=1828571"
+			" clk.set_rate"));
 	CHECK(r, log_has("bpmp-host mrq=22 cmd=7 id=157 arg=0 errno=1 clk.enable"));
 	CHECK(r, log_has("bpmp-host mrq=20 cmd=2 id=100 arg=0 result=0 out=0 reset.deassert"));
 	CHECK(r, log_has("bpmp-host mrq=22 cmd=7 id=155 arg=0 errno=110 clk.enable"));

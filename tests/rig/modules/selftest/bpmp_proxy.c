@@ -180,7 +180,8 @@ static void test_generation_2(struct results *r, struct call *call)
 	CHECK(r, clock_request(call, GET_ALL_INFO, 380, 0) == 0);
 	CHECK(r, clock_request(call, ENABLE, 14, 0) == EPERM);
 	CHECK(r, clock_request(call, ENABLE, 155, 0) == 0);
-	/* Its masks are narrower: id 0x1009b is judged as 155, and reaches the firmware as it is. */
+	/* Its masks are narrower: id 0x1009b is judged as 155, and reaches the firmware as it is.
+	 */
 	CHECK(r, clock_request(call, ENABLE, 0x1009b, 0) == 0 && call->wire.ret == -22);
 	CHECK(r, request(call, DEBUG, 1, 0, 0) == 0 && call->wire.ret == -3);
 	write_file(GENERATION, "3");

@@ -34,7 +34,8 @@ static int find_group(const char *device)
 	for (i = 0; i < 2; i++) {
 		ssize_t length;
 
-		snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group", buses[i], device);
+		snprintf(
+			path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group", buses[i], device);
 		length = readlink(path, target, sizeof(target) - 1);
 		if (length > 0) {
 			target[length] = '\0';
@@ -59,7 +60,9 @@ static int map(int container, const void *memory, uint64_t iova, size_t size)
 
 static int unmap(int container, uint64_t iova, size_t size, uint64_t *unmapped)
 {
-	struct vfio_iommu_type1_dma_unmap arg = { .argsz = sizeof(arg), .iova = iova, .size = size };
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg), .iova = iova, .size = size
+	};
 	int ret = ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? errno : 0;
 
 	*unmapped = arg.size;
@@ -113,7 +116,8 @@ static int books_are_true(const char *memory, uint64_t first, size_t size)
 	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		uint64_t iova, phys, length, at;
 
-		if (sscanf(line, "0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64, &iova, &phys, &length) != 3)
+		if (sscanf(line, "0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64, &iova, &phys, &length) !=
+			3)
 			return 0;
 		if (iova < first || iova >= first + size)
 			continue;
@@ -131,7 +135,8 @@ static int books_are_true(const char *memory, uint64_t first, size_t size)
 static void test_mappings(struct results *r, int container)
 {
 	char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *more = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *more =
+		mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t size;
 
 	CHECK(r, !strcmp(without_domain("ranges"), ""));
@@ -140,13 +145,15 @@ static void test_mappings(struct results *r, int container)
 	CHECK(r, books_are_true(memory, RAM, SIZE));
 	CHECK(r, counted("bytes=") == SIZE);
 	CHECK(r, map(container, more, HIGH, 16 * PAGE) == 0);
-	CHECK(r, !strcmp(without_domain("ranges"),
-			 "0x40000000 0x400000 rwxc\n0x2000000000 0x10000 rwxc\n"));
+	CHECK(r,
+		!strcmp(without_domain("ranges"),
+			"0x40000000 0x400000 rwxc\n0x2000000000 0x10000 rwxc\n"));
 	CHECK(r, books_are_true(more, HIGH, 16 * PAGE));
 	/* A neighbour that goes on where the first one ends: one range. */
 	CHECK(r, map(container, more, RAM + SIZE, PAGE) == 0);
-	CHECK(r, !strcmp(without_domain("ranges"),
-			 "0x40000000 0x401000 rwxc\n0x2000000000 0x10000 rwxc\n"));
+	CHECK(r,
+		!strcmp(without_domain("ranges"),
+			"0x40000000 0x401000 rwxc\n0x2000000000 0x10000 rwxc\n"));
 	/* What must not work, and must leave no trace. */
 	CHECK(r, map(container, more, RAM + PAGE, PAGE) == EEXIST);
 	CHECK(r, map(container, more, 1ULL << 48, PAGE) == EINVAL);
@@ -154,8 +161,9 @@ static void test_mappings(struct results *r, int container)
 	CHECK(r, unmap(container, RAM, PAGE, &size) == EINVAL); /* would cut a mapping */
 	CHECK(r, counted("bytes=") == SIZE + 17 * PAGE);
 	CHECK(r, unmap(container, RAM, SIZE, &size) == 0 && size == SIZE);
-	CHECK(r, !strcmp(without_domain("ranges"),
-			 "0x40400000 0x1000 rwxc\n0x2000000000 0x10000 rwxc\n"));
+	CHECK(r,
+		!strcmp(without_domain("ranges"),
+			"0x40400000 0x1000 rwxc\n0x2000000000 0x10000 rwxc\n"));
 	CHECK(r, unmap(container, 0x50000000, PAGE, &size) == 0 && size == 0);
 	CHECK(r, map(container, memory, RAM, SIZE) == 0);
 	CHECK(r, books_are_true(memory, RAM, SIZE));

@@ -18,8 +18,8 @@ void check(struct results *results, int ok, const char *file, int line, const ch
 		results->passed++;
 	} else {
 		results->failed++;
-		printf("selftest: FAILED %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file,
-			line, what);
+		printf("selftest: FAILED %s:%d: %s\n",
+			strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, what);
 	}
 }
 
