@@ -56,6 +56,15 @@ def log_directory(node: pytest.Item) -> Path:
     return artifacts.BUILD / f"{Path(node.path).stem}.{name}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All scenarios of one board together, so that each board boots once."""
+    def board(item: pytest.Item) -> str:
+        parameters = getattr(item, "callspec", None)
+        return parameters.params["host"].name if parameters else ""
+
+    items.sort(key=board)
+
+
 @pytest.fixture(scope="session")
 def boards() -> Iterator[Boards]:
     pool = Boards()

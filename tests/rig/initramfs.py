@@ -13,6 +13,7 @@ from pathlib import Path
 import artifacts
 
 BUSYBOX = "bin/busybox"
+GUEST_MODULE = "rig_mrq.ko"
 
 
 class Archive:
@@ -79,7 +80,15 @@ def _base(init: Path) -> Archive:
 
 
 def guest() -> bytes:
-    return _base(artifacts.RIG / "guest" / "init").finish()
+    archive = _base(artifacts.RIG / "guest" / "init")
+    _add_modules(archive, for_guest=True)
+    return archive.finish()
+
+
+def _add_modules(archive: Archive, for_guest: bool) -> None:
+    for module in artifacts.modules():
+        if (module.name == GUEST_MODULE) == for_guest:
+            archive.copy(f"modules/{module.name}", module, 0o644)
 
 
 def host() -> bytes:
@@ -91,8 +100,7 @@ def host() -> bytes:
         archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
         for path, library in artifacts.libraries(artifacts.VMM):
             archive.copy(path.lstrip("/"), library)
-    for module in artifacts.modules():
-        archive.copy(f"modules/{module.name}", module, 0o644)
+    _add_modules(archive, for_guest=False)
     archive.copy("guest/Image", artifacts.kernel(), 0o644)
     archive.file("guest/initrd", guest())
     return archive.finish()

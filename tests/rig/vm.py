@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A VM on a board's host: started, spoken to over its console, and seen to its end.
 
-    with Vm(host, "--cpus 2", words="rig.powerkey=on") as vm:
+    with Vm(host, "--cpus 2") as vm:
         vm.up()
         assert vm.guest("nproc") == "2"
         vm.ends(0, "poweroff -f")
@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 from board import Board
@@ -89,9 +88,3 @@ class Vm:
         left = state.leftovers(self.host)
         assert not left, f"left behind: {left}"
         return log
-
-    def guest_uart(self) -> str:
-        """The guest's device file of the UART that it was given."""
-        found = self.guest("ls /dev/ttyTHS* /dev/ttyAMA* 2>/dev/null | head -n 1")
-        assert re.fullmatch(r"/dev/tty\w+", found), f"the guest has no UART: {found!r}"
-        return found

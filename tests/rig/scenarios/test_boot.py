@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest's life: up, down, again, and every way it can end."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+
+from board import Board
+from kinds import A, A_4CPUS, A_GICV2, B, on
+import state
+from vm import Vm
+
+EITHER = on(A, B)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+@on(A, A_GICV2)
+def test_power_off(host: Board, cpus: int) -> None:
+    with Vm(host, f"--cpus {cpus}") as vm:
+        vm.up()
+        assert int(vm.guest("nproc")) == cpus
+        assert f"CPU{cpus - 1}" in vm.guest("head -n 1 /proc/interrupts")
+        vm.ends(0, "poweroff -f")
+
+
+@on(B)
+def test_power_off_board_b(host: Board) -> None:
+    with Vm(host) as vm:
+        vm.up()
+        vm.ends(0, "poweroff -f")
+
+
+@on(A_4CPUS)
+def test_eight_vcpus(host: Board) -> None:
+    with Vm(host, "--cpus 8") as vm:
+        vm.up()
+        assert int(vm.guest("nproc")) == 8
+        vm.ends(0, "poweroff -f")
+
+
+@pytest.mark.parametrize("memory", ["64M", "1G"])
+@on(A)
+def test_memory_is_the_guests(host: Board, memory: str) -> None:
+    with Vm(host, memory=memory) as vm:
+        vm.up()
+        total = int(vm.guest("sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+        given = {"64M": 64, "1G": 1024}[memory] * 1024
+        assert given * 0.6 < total < given
+        vm.ends(0, "poweroff -f")
+
+
+@EITHER
+def test_reboots_in_place(host: Board) -> None:
+    with Vm(host, "--cpus 2" if host.kind.board == "a" else "") as vm:
+        vm.up()
+        pid = vm.pid()
+        for _ in range(3):
+            vm.console.sendline("reboot -f")
+            vm.up()
+        assert vm.pid() == pid
+        vm.ends(0, "poweroff -f")
+
+
+@EITHER
+def test_no_reboot(host: Board) -> None:
+    with Vm(host, "--no-reboot", words="rig.do=reboot") as vm:
+        vm.boots()
+        vm.ends(4)
+
+
+@EITHER
+def test_panic_ends(host: Board) -> None:
+    with Vm(host, "--on-panic exit", words="rig.do=panic") as vm:
+        vm.boots()
+        assert "panic" in vm.ends(5)
+
+
+@on(A)
+def test_panic_restarts(host: Board) -> None:
+    with Vm(host) as vm:
+        vm.up()
+        vm.console.sendline("echo c >/proc/sysrq-trigger")
+        vm.up()
+        vm.ends(0, "poweroff -f")
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
+@on(A)
+def test_signal_stops(host: Board, name: str) -> None:
+    with Vm(host) as vm:
+        vm.up()
+        host.check(f"kill -{name} {vm.pid()}")
+        assert f"SIG{name}" in vm.ends(7, seconds=10)
+
+
+@EITHER
+def test_signal_stops_while_the_guest_boots(host: Board) -> None:
+    with Vm(host) as vm:
+        vm.console.wait_for("Linux version", 60)
+        host.check(f"kill -TERM {vm.pid()}")
+        vm.ends(7, seconds=10)
+
+
+@EITHER
+def test_killed_console_worker(host: Board) -> None:
+    with Vm(host) as vm:
+        vm.up()
+        host.check(f"kill -KILL {state.worker(host, 'console')}")
+        log = vm.ends(6)
+        assert re.search(r"console.*killed by signal 9", log), log
+
+
+@on(A)
+def test_killed_machine_takes_its_workers_along(host: Board) -> None:
+    with Vm(host) as vm:
+        vm.up()
+        host.check(f"kill -KILL {vm.pid()}")
+        assert vm.session.wait(10) == 128 + signal.SIGKILL
+        host.idle(1)
+        assert state.leftovers(host) == []
+
+
+@on(A)
+def test_two_vms_at_once(host: Board) -> None:
+    with Vm(host, name="first") as first, Vm(host, name="second") as second:
+        first.up()
+        second.up()
+        first.console.sendline("poweroff -f")
+        assert first.session.wait(30) == 0
+        assert second.guest("hostname") == "rig-guest"
+        second.ends(0, "poweroff -f")
+
+
+@on(A, A_GICV2, B)
+def test_the_jail_is_on(host: Board) -> None:
+    """Every process: no new privileges, filters, no capabilities; the log names the layers."""
+    with Vm(host) as vm:
+        vm.up()
+        processes = state.processes(host)
+        assert {process.role for process in processes} >= {"machine", "console"}
+        for process in processes:
+            for status in host.check(f"cat /proc/{process.pid}/task/*/status").split("Name:")[1:]:
+                fields = dict(line.split(":\t", 1) for line in status.splitlines()[1:])
+                assert fields["NoNewPrivs"] == "1", process
+                assert fields["Seccomp"] == "2", (process, status)
+                assert int(fields["CapEff"], 16) == 0, process
+                assert int(fields["CapPrm"], 16) == 0, process
+        log = vm.ends(0, "poweroff -f")
+        assert "seccomp" in log and "capabilities" in log
+
+
+@on(A)
+def test_sandbox_off_is_said_loudly(host: Board) -> None:
+    with Vm(host, "--sandbox off") as vm:
+        vm.up()
+        assert "sandbox" in vm.ends(0, "poweroff -f")

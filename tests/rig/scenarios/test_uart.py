@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest drives the UART that it was given: board B's 16550, board A's second PL011."""
+
+from __future__ import annotations
+
+import pytest
+
+import guest_bpmp as mrq
+import state
+import uart
+from board import Board
+from kinds import A, A_4CPUS, A_GICV2, B, on
+from vm import Vm
+
+RAM = 0x40000000
+EVERYWHERE = on(A, A_4CPUS, A_GICV2, B)
+# What the UART's own node names, and the clocks above them, which may be enabled and read.
+IDS = {
+    "b": {"clk": {155, 102}, "reset": {100}, "parents": {91}},
+    "a": {"clk": {480, 481}, "reset": {180}, "parents": {482}},
+}
+
+
+def start(host: Board, options: str = "") -> Vm:
+    cpus = f"--cpus {host.kind.cpus}" if host.kind.board == "a" else ""
+    return Vm(host, f"{cpus} --passthrough {uart.uart_of(host.kind).passthrough} {options}")
+
+
+@EVERYWHERE
+def test_bytes_both_ways(host: Board) -> None:
+    with start(host) as vm:
+        vm.up()
+        tty = uart.open_tty(vm)
+        vm.guest(f"echo 123 >{tty}")
+        host.wire.wait_for("123", 10)
+        uart.from_guest(vm, tty)
+        uart.to_guest(vm, tty)
+        vm.ends(0, "poweroff -f")
+
+
+@on(B)
+def test_guest_takes_its_clock_from_its_bpmp(host: Board) -> None:
+    with start(host) as vm:
+        vm.up()
+        log = vm.guest("dmesg")
+        assert "bpmp: firmware:" in log and "driver" not in vm.guest("echo")
+        assert "ttyTHS" in log
+        clock = "/sys/kernel/debug/clk/uarta/clk_rate"
+        assert int(vm.guest(f"cat {clock}")) > 0
+        tty = uart.open_tty(vm)
+        # 16 samples a bit: the driver asks for 16 times the rate of the line.
+        assert abs(int(vm.guest(f"cat {clock}")) - 16 * 115200) < 16 * 115200 * 0.05
+        assert state.bpmp_state(host)["clock", 155]["count"] > 0
+        assert state.bpmp_state(host)["reset", 100]["asserted"] == 0
+        vm.guest(f"exec 5>&-; stty -F {tty} 9600")
+        vm.ends(0, "poweroff -f")
+
+
+@EVERYWHERE
+def test_only_its_own_ids_are_touched(host: Board) -> None:
+    """The log of the host's BPMP: enables, rates and resets of the UART's ids and no others."""
+    ids = IDS[host.kind.board]
+    before = state.bpmp_state(host)
+    with start(host) as vm:
+        vm.up()
+        uart.open_tty(vm)
+        vm.ends(0, "poweroff -f")
+    log = state.bpmp_log(host)
+    assert [request for request in log if request.result.startswith("errno")] == []
+    changing = {"clk.enable", "clk.disable", "clk.set_rate", "clk.set_parent", "reset.assert",
+                "reset.deassert", "reset.module", "pg.set_state"}
+    for request in log:
+        kind = request.name.split(".")[0]
+        if request.name in changing:
+            allowed = set(ids.get(kind, set()))
+            if request.name == "clk.enable":
+                allowed |= ids["parents"]
+            assert request.id in allowed, request
+    assert any(request.name == "clk.enable" for request in log)
+    after = state.bpmp_state(host)
+    changed = {key for key in before if before[key] != after[key]}
+    # An ancestor stays enabled, as somebody else may rely on it by then.
+    own = {("clock", ident) for ident in ids["clk"]} | {("reset", ident) for ident in ids["reset"]}
+    parents = {("clock", ident) for ident in ids["parents"]}
+    assert not changed & own, {key: (before[key], after[key]) for key in changed & own}
+    assert changed <= own | parents, changed
+
+
+@on(B)
+def test_a_foreign_clock_is_refused_and_counted(host: Board) -> None:
+    """The guest asks for UARTB's clock, which the host's allow-list would grant."""
+    with start(host) as vm:
+        vm.up()
+        for _ in range(3):
+            answer = mrq.request(vm, mrq.MRQ_CLK, mrq.CLK_ENABLE | 156)
+            assert (answer.error, answer.ret) == (0, mrq.BPMP_EPERM)
+        vm.guest("true")
+        assert not [request for request in state.bpmp_log(host) if request.id == 156]
+        log = vm.ends(0, "poweroff -f")
+        assert "156" in log, log
+        refusals = [line for line in log.splitlines() if "156" in line]
+        assert len(refusals) == 1, refusals
+
+
+@on(A, B)
+def test_mappings_equal_guest_ram(host: Board) -> None:
+    with start(host) as vm:
+        vm.up()
+        assert state.mappings(host) == [(RAM, 256 << 20)]
+        vm.ends(0, "poweroff -f")
+        assert state.mappings(host) == []
+
+
+@on(A, B)
+def test_reboots_keep_the_uart(host: Board) -> None:
+    with start(host) as vm:
+        for _ in range(3):
+            vm.up()
+            tty = uart.open_tty(vm)
+            uart.from_guest(vm, tty, 4096)
+            uart.to_guest(vm, tty, 4096)
+            vm.console.sendline("reboot -f")
+        vm.up()
+        assert state.mappings(host) == [(RAM, 256 << 20)]
+        vm.ends(0, "poweroff -f")
+
+
+@on(A, B)
+def test_killed_bpmp_worker(host: Board) -> None:
+    with start(host) as vm:
+        vm.up()
+        host.check(f"kill -KILL {state.worker(host, 'bpmp')}")
+        log = vm.ends(6)
+        assert "bpmp" in log and "killed by signal 9" in log
+
+
+@on(A, B)
+def test_killed_machine_leaves_nothing(host: Board) -> None:
+    with start(host) as vm:
+        vm.up()
+        uart.open_tty(vm)
+        host.check(f"kill -KILL {vm.pid()}")
+        vm.session.wait(10)
+        host.idle(2)
+        assert state.leftovers(host) == []
+
+
+@pytest.mark.parametrize("how", ["power off", "SIGTERM", "bpmp worker"])
+@on(B)
+def test_own_clocks_and_resets_are_put_back(host: Board, how: str) -> None:
+    before = state.bpmp_state(host)
+    with start(host) as vm:
+        vm.up()
+        uart.open_tty(vm)
+        assert state.bpmp_state(host)["clock", 155] != before["clock", 155]
+        if how == "power off":
+            vm.ends(0, "poweroff -f")
+        elif how == "SIGTERM":
+            host.check(f"kill -TERM {vm.pid()}")
+            vm.ends(7)
+        else:
+            host.check(f"kill -TERM {state.worker(host, 'bpmp')}")
+            vm.ends(6)
+    after = state.bpmp_state(host)
+    for key in (("clock", 155), ("reset", 100)):
+        assert after[key] == before[key], key
+
+
+@on(B)
+def test_fixed_clock_without_a_bpmp(host: Board) -> None:
+    """--bpmp off: the guest's node has no clocks of a BPMP, and the host's is left alone."""
+    with start(host, "--bpmp off") as vm:
+        vm.up()
+        assert "tegra-bpmp" not in vm.guest("ls /sys/bus/platform/devices")
+        vm.ends(0, "poweroff -f")
+    assert state.bpmp_log(host) == []
