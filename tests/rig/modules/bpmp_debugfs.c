@@ -4,7 +4,8 @@
  *
  *   log           one line per request:
  *                 NUMBER NODE mrq=M cmd=C id=I arg=A result=R out=O NAME
- *                 or, where write() failed, with errno=E in place of result= and out=
+ *                 or, where write() failed, with errno=E in place of result= and out=; I is -1
+ *                 for a request about no id
  *   log_clear     write 1: the log is emptied, its numbers go on
  *   state         clock ID NAME count=N host=N rate=HZ parent=ID
  *                 reset ID NAME asserted=0|1
@@ -111,11 +112,8 @@ static int log_show(struct seq_file *file, void *unused)
 
 		seq_printf(file, "%llu %s mrq=%u cmd=%u ", number, entry->node, entry->mrq,
 			entry->cmd);
-		if (entry->id == RIG_ANY)
-			seq_puts(file, "id=- ");
-		else
-			seq_printf(file, "id=%u ", entry->id);
-		seq_printf(file, "arg=%lld ", entry->arg);
+		seq_printf(file, "id=%lld arg=%lld ", entry->id == RIG_ANY ? -1LL : entry->id,
+			entry->arg);
 		if (entry->error)
 			seq_printf(file, "errno=%d ", entry->error);
 		else

@@ -151,6 +151,7 @@ static void test_log(struct results *r, struct call *call)
 	CHECK(r, text[0] == '\0');
 	clock_request(call, SET_RATE, 155, 1843200);
 	clock_request(call, ENABLE, 157, 0);
+	request(call, PING, 21, 0, 0);
 	request(call, RESET, 2, 100, 0);
 	write_file(DEBUGFS "fault", "next errno=110 done");
 	CHECK(r, clock_request(call, ENABLE, 155, 0) == ETIMEDOUT);
@@ -160,6 +161,7 @@ static void test_log(struct results *r, struct call *call)
 		log_has("bpmp-host mrq=22 cmd=2 id=155 arg=1843200 result=0 out=1828571"
 			" clk.set_rate"));
 	CHECK(r, log_has("bpmp-host mrq=22 cmd=7 id=157 arg=0 errno=1 clk.enable"));
+	CHECK(r, log_has("bpmp-host mrq=0 cmd=0 id=-1 arg=21 result=0 out=42 ping"));
 	CHECK(r, log_has("bpmp-host mrq=20 cmd=2 id=100 arg=0 result=0 out=0 reset.deassert"));
 	CHECK(r, log_has("bpmp-host mrq=22 cmd=7 id=155 arg=0 errno=110 clk.enable"));
 	CHECK(r, log_has("host mrq=22 cmd=7 id=31 arg=0 result=0 out=0 clk.enable"));

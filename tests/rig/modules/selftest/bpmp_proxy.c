@@ -152,6 +152,7 @@ static void test_denied(struct results *r, struct call *call)
 	CHECK(r, clock_request(call, DISABLE, 14, 0) == EPERM);
 	/* Roots may be enabled, and everything may be read. */
 	CHECK(r, clock_request(call, ENABLE, 14, 0) == 0);
+	CHECK(r, clock_request(call, ENABLE, 103, 0) == 0 && call->wire.ret == -22);
 	CHECK(r, clock_request(call, GET_RATE, 380, 0) == 0);
 	CHECK(r, clock_request(call, IS_ENABLED, 380, 0) == 0);
 	CHECK(r, clock_request(call, GET_PARENT, 380, 0) == 0);
@@ -178,7 +179,7 @@ static void test_generation_2(struct results *r, struct call *call)
 	write_file(GENERATION, "2");
 	CHECK(r, clock_request(call, GET_RATE, 380, 0) == EPERM);
 	CHECK(r, clock_request(call, GET_ALL_INFO, 380, 0) == 0);
-	CHECK(r, clock_request(call, ENABLE, 14, 0) == EPERM);
+	CHECK(r, clock_request(call, ENABLE, 103, 0) == EPERM);
 	CHECK(r, clock_request(call, ENABLE, 155, 0) == 0);
 	/* Its masks are narrower: id 0x1009b is judged as 155, and reaches the firmware as it is.
 	 */
