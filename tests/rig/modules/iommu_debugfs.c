@@ -163,7 +163,6 @@ void rig_iommu_debugfs_create(struct rig_iommu *unit)
 {
 	struct dentry *dir = debugfs_create_dir("rig_iommu", NULL);
 
-	unit->debugfs = dir;
 	debugfs_create_file("mappings", 0444, dir, unit, &mappings_fops);
 	debugfs_create_file("ranges", 0444, dir, unit, &ranges_fops);
 	debugfs_create_file("devices", 0444, dir, unit, &devices_fops);

@@ -26,7 +26,6 @@ struct rig_iommu {
 	struct xarray groups;	  /* stream id -> struct iommu_group, one reference each */
 	unsigned int next_domain;
 	u64 maps, unmaps; /* calls, ever */
-	struct dentry *debugfs;
 };
 
 /* A paging domain. The identity and blocked ones keep no books and have no rig_domain. */
