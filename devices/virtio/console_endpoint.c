@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/console_endpoint.h"
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/*
+ * A descriptor of our own for `fd`: non-blocking where that needs no change to the open file that
+ * others share. A regular file is not opened anew, which would lose its position; a socket cannot
+ * be. Without permission to open it again (a terminal of another user) it is shared as it is.
+ */
+static int private_fd(int fd, int mode)
+{
+	char path[32];
+	struct stat status;
+	int private = -1;
+
+	if (fstat(fd, &status) != 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode) && !S_ISSOCK(status.st_mode)) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		private = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	if (private < 0)
+	private = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return private < 0 ? -errno : private;
+}
+
+static int open_stdio(struct console_endpoint *endpoint)
+{
+	endpoint->fd = private_fd(STDIN_FILENO, O_RDONLY);
+	endpoint->output_fd = private_fd(STDOUT_FILENO, O_WRONLY);
+	if (endpoint->fd < 0 || endpoint->output_fd < 0) {
+		log_error("--console stdio: standard input or output is closed; redirect it to "
+			  "/dev/null or choose another console");
+		return -EBADF;
+	}
+	console_terminal_save(&endpoint->terminal, endpoint->fd);
+	return 0;
+}
+
+static int open_pty(struct console_endpoint *endpoint)
+{
+	char path[64];
+	struct termios settings;
+	int slave = -1, error = 0;
+
+	endpoint->fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (endpoint->fd < 0 || grantpt(endpoint->fd) != 0 || unlockpt(endpoint->fd) != 0 ||
+		ptsname_r(endpoint->fd, path, sizeof(path)) != 0)
+		error = -errno;
+	if (error == 0) {
+		/* Raw, or the terminal would echo the guest's output back to it as input. Closing
+		 * it again is what makes the master report that nobody has it open. */
+		slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		if (slave < 0 || tcgetattr(slave, &settings) != 0)
+			error = -errno;
+	}
+	if (error == 0) {
+		cfmakeraw(&settings);
+		if (tcsetattr(slave, TCSANOW, &settings) != 0)
+			error = -errno;
+	}
+	close_fd(&slave);
+	if (error == 0)
+		log_info("the guest's console is at %s", path);
+	else
+		log_error("--console pty: no pseudo-terminal to be had: %s; is devpts mounted?",
+			strerror(-error));
+	return error;
+}
+
+/* Whether the socket file is left over from a listener that is gone. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	struct stat status;
+	int probe, error;
+
+	if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return false;
+	error = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
+	close(probe);
+	return error == ECONNREFUSED;
+}
+
+static int bind_socket(int fd, const struct sockaddr_un *address)
+{
+	int error;
+
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+		return 0;
+	error = -errno;
+	if (error != -EADDRINUSE || !is_stale(address))
+		return error;
+	if (unlink(address->sun_path) != 0 ||
+		bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+		return -errno;
+	return 0;
+}
+
+static int open_unix(struct console_endpoint *endpoint, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat status;
+	int error;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_error("--console unix=%s: the path is longer than %zu bytes, use a shorter one",
+			path, sizeof(address.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(address.sun_path, path);
+	endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	error = endpoint->fd < 0 ? -errno : bind_socket(endpoint->fd, &address);
+	if (error == 0 && (lstat(path, &status) != 0 || listen(endpoint->fd, 1) != 0))
+		error = -errno;
+	if (error != 0) {
+		log_error("--console unix=%s: %s", path,
+			error == -EADDRINUSE
+				? "somebody listens there already, or it is no socket; "
+				  "choose another path or remove it"
+				: strerror(-error));
+		return error;
+	}
+	endpoint->socket_path = path;
+	endpoint->socket_device = status.st_dev;
+	endpoint->socket_inode = status.st_ino;
+	return 0;
+}
+
+static int open_file(struct console_endpoint *endpoint, const char *path)
+{
+	/* Non-blocking for the case of a device or a pipe. */
+	endpoint->fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+	if (endpoint->fd >= 0)
+		return 0;
+	log_error("--console file=%s: cannot open it for writing: %s", path,
+		errno == ENXIO ? "nobody reads that pipe" : strerror(errno));
+	return -errno;
+}
+
+int console_endpoint_open(struct console_endpoint *endpoint, const struct console_options *options)
+{
+	int error;
+
+	*endpoint = (struct console_endpoint){
+		.kind = options->kind,
+		.fd = -1,
+		.output_fd = -1,
+		.terminal.fd = -1,
+	};
+	switch (options->kind) {
+	case CONSOLE_STDIO:
+		error = open_stdio(endpoint);
+		break;
+	case CONSOLE_PTY:
+		error = open_pty(endpoint);
+		break;
+	case CONSOLE_UNIX:
+		error = open_unix(endpoint, options->path);
+		break;
+	case CONSOLE_FILE:
+		error = open_file(endpoint, options->path);
+		break;
+	default:
+		error = -EINVAL;
+		break;
+	}
+	if (error != 0)
+		console_endpoint_close(endpoint);
+	return error;
+}
+
+static void restore_terminal(struct console_endpoint *endpoint)
+{
+	sigset_t ttou, before;
+
+	/* From the background the change would stop us instead. */
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &ttou, &before);
+	console_terminal_restore(&endpoint->terminal);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	endpoint->terminal.fd = -1;
+}
+
+void console_endpoint_close(struct console_endpoint *endpoint)
+{
+	struct stat status;
+
+	if (endpoint->terminal.fd >= 0)
+		restore_terminal(endpoint);
+	/* Somebody may have put another socket there in the meantime. */
+	if (endpoint->socket_path != NULL && lstat(endpoint->socket_path, &status) == 0 &&
+		status.st_dev == endpoint->socket_device && status.st_ino == endpoint->socket_inode)
+		unlink(endpoint->socket_path);
+	endpoint->socket_path = NULL;
+	close_fd(&endpoint->fd);
+	close_fd(&endpoint->output_fd);
+}

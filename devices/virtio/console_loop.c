@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/console_loop.h"
+
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* 5.3.2: receiveq(port0) is for the driver to receive. */
+enum { RECEIVE_QUEUE, TRANSMIT_QUEUE, QUEUE_COUNT };
+
+/*
+ * What one turn does before the front end and the others are looked at again: bytes written, and
+ * buffers of the guest filled. The guest may offer more, even empty ones, without end.
+ */
+#define OUTPUT_PER_TURN	 (256 * 1024)
+#define BUFFERS_PER_TURN 256
+
+/* The poll set: ours, then the peer's. */
+enum { FRONT_END, SIGNALS, RECEIVE_KICK, TRANSMIT_KICK, PEER };
+#define POLL_FDS (PEER + CONSOLE_PEER_POLL_FDS)
+
+/*
+ * Writes on with the buffer in hand. False when the peer takes no more now; *budget says how many
+ * bytes this turn may still write.
+ */
+static bool write_chain(struct console_worker *worker, size_t *budget)
+{
+	const struct virtqueue_chain *chain = &worker->transmit;
+
+	while (worker->segment < chain->readable_count) {
+		const struct virtqueue_segment *segment = &chain->segments[worker->segment];
+		uint32_t left = segment->length - worker->offset;
+		size_t size = left < *budget ? left : *budget, written;
+		const void *data;
+
+		if (size == 0)
+			return false;
+		data = guest_memory_at(&worker->back.memory, segment->gpa + worker->offset, size);
+		/* NULL only if the memory table was replaced by one without it. */
+		written = data != NULL ? console_peer_write(&worker->peer, data, size) : size;
+		if (written == 0)
+			return false;
+		*budget -= written;
+		worker->offset += (uint32_t)written;
+		if (worker->offset == segment->length) {
+			worker->segment++;
+			worker->offset = 0;
+		}
+	}
+	return true;
+}
+
+/* Guest to peer, until the guest has no more, the peer takes no more, or the turn is over. */
+static void pump_output(struct console_worker *worker)
+{
+	struct vhost_user_back *back = &worker->back;
+	struct virtqueue *ring = &back->queues[TRANSMIT_QUEUE].ring;
+	size_t budget = OUTPUT_PER_TURN;
+
+	if (!vhost_user_back_ready(back, TRANSMIT_QUEUE))
+		return;
+	virtqueue_disable_kicks(ring);
+	while (budget > 0) {
+		if (!worker->sending) {
+			if (vhost_user_back_pop(back, TRANSMIT_QUEUE, &worker->transmit) == 0) {
+				if (virtqueue_enable_kicks(ring))
+					continue;
+				break;
+			}
+			worker->sending = true;
+			worker->segment = 0;
+			worker->offset = 0;
+			/* A buffer of no bytes costs a turn something, too. */
+			budget--;
+		}
+		if (!write_chain(worker, &budget))
+			break;
+		virtqueue_push(ring, worker->transmit.head, 0);
+		worker->sending = false;
+	}
+	if (budget == 0)
+		worker->again = true;
+	vhost_user_back_signal(back, TRANSMIT_QUEUE);
+}
+
+/* Asks the machine to end; it may do so in its own time. */
+static void request_stop(const struct console_worker *worker)
+{
+	const uint64_t one = 1;
+
+	if (write(worker->stop_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_error("cannot tell the machine to stop: %s", strerror(errno));
+}
+
+/* False when the peer has nothing to say now. */
+static bool read_input(struct console_worker *worker)
+{
+	uint8_t typed[CONSOLE_INPUT_SIZE];
+	size_t count = console_peer_read(&worker->peer, typed, sizeof(typed));
+	bool stop = false;
+
+	if (count == 0)
+		return false;
+	worker->input_start = 0;
+	worker->input_end =
+		console_escape_filter(&worker->escape, typed, count, worker->input, &stop);
+	if (stop)
+		request_stop(worker);
+	return worker->input_end != 0;
+}
+
+/* Peer to guest, until the peer has said all or the guest has no buffer. */
+static void pump_input(struct console_worker *worker)
+{
+	struct vhost_user_back *back = &worker->back;
+	struct virtqueue *ring = &back->queues[RECEIVE_QUEUE].ring;
+	unsigned int budget = BUFFERS_PER_TURN;
+
+	while (budget > 0) {
+		size_t waiting = worker->input_end - worker->input_start;
+		uint32_t taken;
+
+		if (waiting == 0) {
+			if (!read_input(worker))
+				break;
+			continue;
+		}
+		if (!vhost_user_back_ready(back, RECEIVE_QUEUE))
+			break;
+		if (vhost_user_back_pop(back, RECEIVE_QUEUE, &worker->receive) == 0) {
+			if (virtqueue_enable_kicks(ring))
+				continue;
+			break;
+		}
+		taken = virtqueue_copy_to_chain(&worker->receive, &back->memory,
+			worker->input + worker->input_start, waiting);
+		virtqueue_push(ring, worker->receive.head, taken);
+		worker->input_start += taken;
+		budget--;
+	}
+	if (budget == 0)
+		worker->again = true;
+	if (vhost_user_back_ready(back, RECEIVE_QUEUE) && worker->input_end == worker->input_start)
+		virtqueue_disable_kicks(ring);
+	vhost_user_back_signal(back, RECEIVE_QUEUE);
+}
+
+static struct console_worker *to_worker(struct vhost_user_back *back)
+{
+	return container_of(back, struct console_worker, back);
+}
+
+static void queue_stopping(struct vhost_user_back *back, uint32_t index)
+{
+	struct console_worker *worker = to_worker(back);
+
+	if (index != TRANSMIT_QUEUE)
+		return;
+	/* The guest's last words, as far as they go without waiting. */
+	pump_output(worker);
+	if (worker->sending)
+		virtqueue_unpop(&back->queues[TRANSMIT_QUEUE].ring);
+	worker->sending = false;
+}
+
+static const struct vhost_user_back_device console_device = {
+	.queue_count = QUEUE_COUNT,
+	.queue_stopping = queue_stopping,
+};
+
+void console_worker_init(struct console_worker *worker, int socket, enum console_kind kind, int fd,
+	int output_fd, int stop_fd)
+{
+	memset(worker, 0, sizeof(*worker));
+	vhost_user_back_init(&worker->back, socket, &console_device);
+	console_peer_init(&worker->peer, kind, fd, output_fd);
+	worker->terminal.fd = -1;
+	worker->stop_fd = stop_fd;
+	worker->signal_fd = -1;
+	if (kind == CONSOLE_STDIO)
+		console_terminal_save(&worker->terminal, fd);
+	/* Not for a pipe: its bytes may be anything. */
+	worker->escape.enabled = worker->terminal.fd >= 0;
+}
+
+void console_worker_close(struct console_worker *worker)
+{
+	vhost_user_back_close(&worker->back);
+	console_peer_close(&worker->peer);
+}
+
+static void try_terminal(struct console_worker *worker)
+{
+	struct signalfd_siginfo info;
+
+	if (worker->signal_fd >= 0 && read(worker->signal_fd, &info, sizeof(info)) < 0 &&
+		errno != EAGAIN)
+		log_debug("signalfd: %s", strerror(errno));
+	worker->peer.in_background = !console_terminal_enter(&worker->terminal);
+}
+
+static int wait_for_work(struct console_worker *worker, struct pollfd fds[POLL_FDS])
+{
+	const struct vhost_user_back *back = &worker->back;
+	bool want_input = worker->input_end == worker->input_start;
+	bool want_output = worker->sending && vhost_user_back_ready(back, TRANSMIT_QUEUE);
+	int timeout;
+
+	fds[FRONT_END] = (struct pollfd){ .fd = back->socket, .events = POLLIN };
+	fds[SIGNALS] = (struct pollfd){ .fd = worker->signal_fd, .events = POLLIN };
+	fds[RECEIVE_KICK] = (struct pollfd){
+		.fd = vhost_user_back_kick_fd(back, RECEIVE_QUEUE),
+		.events = POLLIN,
+	};
+	fds[TRANSMIT_KICK] = (struct pollfd){
+		.fd = vhost_user_back_kick_fd(back, TRANSMIT_QUEUE),
+		.events = POLLIN,
+	};
+	timeout = console_peer_prepare(&worker->peer, &fds[PEER], want_input, want_output);
+	if (poll(fds, POLL_FDS, worker->again ? 0 : timeout) < 0)
+		return -errno;
+	worker->again = false;
+	return 0;
+}
+
+int console_worker_run(struct console_worker *worker)
+{
+	struct pollfd fds[POLL_FDS];
+
+	try_terminal(worker);
+	for (;;) {
+		int error = wait_for_work(worker, fds);
+
+		if (error == -EINTR)
+			continue;
+		if (error != 0) {
+			log_error("poll: %s", strerror(-error));
+			return error;
+		}
+		if (fds[FRONT_END].revents != 0) {
+			error = vhost_user_back_receive(&worker->back);
+			if (error != 0)
+				return error == -ECONNRESET ? 0 : error;
+			/* It may have closed what else was waited for, or opened a queue that has
+			 * buffers already. */
+			worker->again = true;
+			continue;
+		}
+		if (fds[SIGNALS].revents != 0 || worker->peer.in_background)
+			try_terminal(worker);
+		if (fds[RECEIVE_KICK].revents != 0)
+			vhost_user_back_kicked(&worker->back, RECEIVE_QUEUE);
+		if (fds[TRANSMIT_KICK].revents != 0)
+			vhost_user_back_kicked(&worker->back, TRANSMIT_QUEUE);
+		console_peer_polled(&worker->peer, &fds[PEER]);
+		pump_output(worker);
+		pump_input(worker);
+	}
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/console_terminal.h"
+
+#include <unistd.h>
+
+void console_terminal_save(struct console_terminal *terminal, int fd)
+{
+	terminal->fd = tcgetattr(fd, &terminal->saved) == 0 ? fd : -1;
+}
+
+static struct termios raw_settings(const struct console_terminal *terminal)
+{
+	struct termios raw = terminal->saved;
+	tcflag_t output = raw.c_oflag;
+
+	cfmakeraw(&raw);
+	raw.c_oflag = output;
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	return raw;
+}
+
+bool console_terminal_enter(const struct console_terminal *terminal)
+{
+	struct termios raw;
+	pid_t foreground;
+
+	if (terminal->fd < 0)
+		return true;
+	/* Fails where this is not our controlling terminal: there is no job control then. */
+	foreground = tcgetpgrp(terminal->fd);
+	if (foreground >= 0 && foreground != getpgrp())
+		return false;
+	raw = raw_settings(terminal);
+	tcsetattr(terminal->fd, TCSANOW, &raw);
+	return true;
+}
+
+void console_terminal_restore(const struct console_terminal *terminal)
+{
+	struct termios now, raw;
+
+	if (terminal->fd < 0 || tcgetattr(terminal->fd, &now) != 0)
+		return;
+	raw = raw_settings(terminal);
+	/* Not TCSADRAIN: output that nobody takes must not keep us here. */
+	if (now.c_iflag == raw.c_iflag && now.c_lflag == raw.c_lflag && now.c_cflag == raw.c_cflag)
+		tcsetattr(terminal->fd, TCSANOW, &terminal->saved);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The user's terminal while it is the guest's console. Machine and worker each keep the settings
+ * of before, so that either can put them back when the other was killed. Nothing is put back over
+ * settings that somebody else (a shell) has made since.
+ */
+#ifndef DEVICES_VIRTIO_CONSOLE_TERMINAL_H
+#define DEVICES_VIRTIO_CONSOLE_TERMINAL_H
+
+#include <stdbool.h>
+#include <termios.h>
+
+struct console_terminal {
+	int fd; /* -1: not a terminal */
+	struct termios saved;
+};
+
+/* Keeps the settings of `fd`, if it is a terminal. The descriptor stays the caller's. */
+void console_terminal_save(struct console_terminal *terminal, int fd);
+
+/*
+ * Passes keys on unchanged. False when this process is in the background: the terminal is
+ * another's then, try again later. Output processing stays as it was, for log lines share the
+ * terminal. SIGTTOU is ignored or blocked by the caller, here and below.
+ */
+bool console_terminal_enter(const struct console_terminal *terminal);
+
+/* Puts the saved settings back, if those of console_terminal_enter() are still in force. */
+void console_terminal_restore(const struct console_terminal *terminal);
+
+#endif

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/vhost_user_front.h"
+
+#include "devices/virtio/vhost_user.h"
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <linux/virtio_config.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static struct vhost_user_front *to_user(struct vhost_front *front)
+{
+	return container_of(front, struct vhost_user_front, front);
+}
+
+static bool has_protocol_feature(const struct vhost_user_front *user, unsigned int bit)
+{
+	return (user->protocol_features & BIT(bit)) != 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Latches the failure: after half a message nothing on the stream can be trusted. */
+static int fail(struct vhost_user_front *user, int error, uint32_t request)
+{
+	user->error = error;
+	if (error == -ECONNRESET)
+		log_error("%s: the back end closed its connection (vhost-user request %u)",
+			user->name, request);
+	else if (error == -ETIMEDOUT)
+		log_error("%s: the back end did not answer vhost-user request %u within %d s",
+			user->name, request, VHOST_DEADLINE_MS / 1000);
+	else
+		log_error("%s: the back end's answer to vhost-user request %u is wrong: %s",
+			user->name, request, strerror(-error));
+	return error;
+}
+
+static int socket_error(int error)
+{
+	switch (error) {
+	case EAGAIN: /* SO_RCVTIMEO or SO_SNDTIMEO ran out */
+		return -ETIMEDOUT;
+	case EPIPE:
+	case ECONNRESET:
+		return -ECONNRESET;
+	default:
+		return -error;
+	}
+}
+
+/* Sends header and payload, with descriptors at the first byte. */
+static int send_message(struct vhost_user_front *user, const struct vhost_user_header *header,
+	const void *payload, const int *fds, size_t fd_count, int64_t deadline)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_USER_MAX_FDS)];
+		struct cmsghdr align;
+	} control;
+	struct vhost_user_header header_copy = *header;
+	union vhost_user_payload payload_copy;
+	struct iovec parts[2] = {
+		{ .iov_base = &header_copy, .iov_len = sizeof(header_copy) },
+		{ .iov_base = &payload_copy, .iov_len = header->size },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t sent;
+
+	if (header->size != 0)
+		memcpy(&payload_copy, payload, header->size);
+	if (fd_count != 0) {
+		struct cmsghdr *rights;
+
+		memset(&control, 0, sizeof(control));
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+		rights = CMSG_FIRSTHDR(&message);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+		memcpy(CMSG_DATA(rights), fds, sizeof(int) * fd_count);
+	}
+	do {
+		sent = sendmsg(user->socket, &message, MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR && now_ms() < deadline);
+	if (sent < 0)
+		return errno == EINTR ? -ETIMEDOUT : socket_error(errno);
+	/* Some 300 bytes go into an empty socket buffer whole, or the other end is stuck. */
+	return (size_t)sent == sizeof(header_copy) + header->size ? 0 : -ETIMEDOUT;
+}
+
+static int receive_bytes(struct vhost_user_front *user, void *data, size_t size, int64_t deadline)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t count;
+
+		/* Checked each time, so that a back end that sends byte by byte ends here too. */
+		if (now_ms() >= deadline)
+			return -ETIMEDOUT;
+		/* recv() has no room for control data: descriptors sent along are closed. */
+		count = recv(user->socket, (char *)data + have, size - have, 0);
+		if (count == 0)
+			return -ECONNRESET;
+		if (count > 0)
+			have += (size_t)count;
+		else if (errno != EINTR)
+			return socket_error(errno);
+	}
+	return 0;
+}
+
+/* An answer of exactly `size` bytes. */
+static int receive_reply(struct vhost_user_front *user, uint32_t request, void *payload,
+	uint32_t size, int64_t deadline)
+{
+	struct vhost_user_header header;
+	int error = receive_bytes(user, &header, sizeof(header), deadline);
+
+	if (error != 0)
+		return error;
+	if (header.request != request || (header.flags & VHOST_USER_REPLY) == 0 ||
+		(header.flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
+		return -EPROTO;
+	/* Zero length is how a back end refuses GET_CONFIG. */
+	if (header.size == 0 && request == VHOST_USER_GET_CONFIG)
+		return -EREMOTEIO;
+	if (header.size != size)
+		return -EPROTO;
+	return receive_bytes(user, payload, size, deadline);
+}
+
+struct request {
+	enum vhost_user_request id;
+	const void *payload;
+	uint32_t size;
+	const int *fds;
+	size_t fd_count;
+	void *reply; /* NULL: the request has no answer of its own */
+	uint32_t reply_size;
+};
+
+static int transact(struct vhost_user_front *user, const struct request *request)
+{
+	int64_t deadline = now_ms() + VHOST_DEADLINE_MS;
+	bool acknowledged = request->reply == NULL &&
+		has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	struct vhost_user_header header = {
+		.request = (uint32_t)request->id,
+		.flags = VHOST_USER_VERSION | (acknowledged ? VHOST_USER_NEED_REPLY : 0),
+		.size = request->size,
+	};
+	uint64_t refused = 0;
+	int error;
+
+	if (user->error != 0)
+		return user->error;
+	error = send_message(
+		user, &header, request->payload, request->fds, request->fd_count, deadline);
+	if (error == 0 && request->reply != NULL)
+		error = receive_reply(
+			user, request->id, request->reply, request->reply_size, deadline);
+	else if (error == 0 && acknowledged)
+		error = receive_reply(user, request->id, &refused, sizeof(refused), deadline);
+	if (error == -EREMOTEIO)
+		return error;
+	if (error != 0)
+		return fail(user, error, request->id);
+	return refused == 0 ? 0 : -EREMOTEIO;
+}
+
+static int get_u64(struct vhost_user_front *user, enum vhost_user_request id, uint64_t *value)
+{
+	return transact(
+		user, &(struct request){ .id = id, .reply = value, .reply_size = sizeof(*value) });
+}
+
+static int set_u64(struct vhost_user_front *user, enum vhost_user_request id, uint64_t value)
+{
+	return transact(
+		user, &(struct request){ .id = id, .payload = &value, .size = sizeof(value) });
+}
+
+static int set_state(
+	struct vhost_user_front *user, enum vhost_user_request id, uint32_t index, uint32_t num)
+{
+	struct vhost_user_vring_state state = { .index = index, .num = num };
+
+	return transact(
+		user, &(struct request){ .id = id, .payload = &state, .size = sizeof(state) });
+}
+
+static int set_vring_fd(
+	struct vhost_user_front *user, enum vhost_user_request id, uint32_t index, int fd)
+{
+	uint64_t value = index | (fd < 0 ? VHOST_USER_VRING_NO_FD : 0);
+
+	return transact(user,
+		&(struct request){ .id = id,
+			.payload = &value,
+			.size = sizeof(value),
+			.fds = &fd,
+			.fd_count = fd < 0 ? 0 : 1 });
+}
+
+static int set_features(struct vhost_front *front, uint64_t features)
+{
+	struct vhost_user_front *user = to_user(front);
+
+	if (user->protocol_negotiated)
+		features |= BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	return set_u64(user, VHOST_USER_SET_FEATURES, features);
+}
+
+static int set_memory(struct vhost_front *front, const struct guest_memory *memory, int memory_fd)
+{
+	struct vhost_user_front *user = to_user(front);
+	struct vhost_user_memory table = { .count = 0 };
+	int fds[VHOST_USER_MAX_REGIONS];
+	uint64_t offset = 0, features;
+	int error;
+
+	if (memory->count == 0 || memory->count > VHOST_USER_MAX_REGIONS)
+		return -EINVAL;
+	for (size_t i = 0; i < memory->count; i++) {
+		const struct guest_memory_region *region = &memory->regions[i];
+
+		table.regions[i] = (struct vhost_user_region){
+			.gpa = region->gpa,
+			.size = region->size,
+			.frontend_va = (uintptr_t)region->host,
+			.mmap_offset = offset,
+		};
+		fds[i] = memory_fd;
+		offset += region->size;
+	}
+	table.count = (uint32_t)memory->count;
+	error = transact(user,
+		&(struct request){ .id = VHOST_USER_SET_MEM_TABLE,
+			.payload = &table,
+			.size = VHOST_USER_MEMORY_HEADER_SIZE +
+				table.count * (uint32_t)sizeof(table.regions[0]),
+			.fds = fds,
+			.fd_count = memory->count });
+	/* Without acknowledgements, an answer to a later question says that it was handled. */
+	if (error == 0 && !has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK))
+		error = get_u64(user, VHOST_USER_GET_FEATURES, &features);
+	return error;
+}
+
+static int start_queue(struct vhost_front *front, const struct vhost_queue *queue)
+{
+	struct vhost_user_front *user = to_user(front);
+	struct vhost_user_vring_addr address = {
+		.index = queue->index,
+		.descriptors = (uintptr_t)queue->descriptors,
+		.used = (uintptr_t)queue->used,
+		.available = (uintptr_t)queue->available,
+	};
+	int error = set_state(user, VHOST_USER_SET_VRING_NUM, queue->index, queue->size);
+
+	if (error == 0)
+		error = set_state(user, VHOST_USER_SET_VRING_BASE, queue->index, 0);
+	if (error == 0)
+		error = transact(user,
+			&(struct request){ .id = VHOST_USER_SET_VRING_ADDR,
+				.payload = &address,
+				.size = sizeof(address) });
+	if (error == 0)
+		error = set_vring_fd(user, VHOST_USER_SET_VRING_ERR, queue->index, queue->error_fd);
+	if (error == 0)
+		error = set_vring_fd(user, VHOST_USER_SET_VRING_CALL, queue->index, queue->call_fd);
+	if (error == 0)
+		error = set_vring_fd(user, VHOST_USER_SET_VRING_KICK, queue->index, queue->kick_fd);
+	if (error == 0 && user->protocol_negotiated)
+		error = set_state(user, VHOST_USER_SET_VRING_ENABLE, queue->index, 1);
+	return error;
+}
+
+static int stop_queue(struct vhost_front *front, uint32_t index)
+{
+	struct vhost_user_vring_state state = { .index = index }, reply;
+	int error = transact(to_user(front),
+		&(struct request){ .id = VHOST_USER_GET_VRING_BASE,
+			.payload = &state,
+			.size = sizeof(state),
+			.reply = &reply,
+			.reply_size = sizeof(reply) });
+
+	if (error == 0 && reply.index != index)
+		return fail(to_user(front), -EPROTO, VHOST_USER_GET_VRING_BASE);
+	return error;
+}
+
+static int read_config(struct vhost_front *front, void *config, uint32_t size)
+{
+	struct vhost_user_config request = { .size = size }, reply;
+	uint32_t length = VHOST_USER_CONFIG_HEADER_SIZE + size;
+	int error;
+
+	if (size > VHOST_USER_MAX_CONFIG_SIZE)
+		return -EINVAL;
+	error = transact(to_user(front),
+		&(struct request){ .id = VHOST_USER_GET_CONFIG,
+			.payload = &request,
+			.size = length,
+			.reply = &reply,
+			.reply_size = length });
+	if (error == 0)
+		memcpy(config, reply.data, size);
+	return error;
+}
+
+static int write_config(struct vhost_front *front, uint32_t offset, const void *data, uint32_t size)
+{
+	struct vhost_user_config request = { .offset = offset, .size = size };
+
+	if (size > VHOST_USER_MAX_CONFIG_SIZE)
+		return -EINVAL;
+	memcpy(request.data, data, size);
+	return transact(to_user(front),
+		&(struct request){ .id = VHOST_USER_SET_CONFIG,
+			.payload = &request,
+			.size = VHOST_USER_CONFIG_HEADER_SIZE + size });
+}
+
+static const struct vhost_front_ops machine_config_ops = {
+	.set_features = set_features,
+	.set_memory = set_memory,
+	.start_queue = start_queue,
+	.stop_queue = stop_queue,
+};
+
+static const struct vhost_front_ops back_end_config_ops = {
+	.set_features = set_features,
+	.set_memory = set_memory,
+	.start_queue = start_queue,
+	.stop_queue = stop_queue,
+	.read_config = read_config,
+	.write_config = write_config,
+};
+
+static int negotiate_protocol(struct vhost_user_front *user, uint32_t queue_count)
+{
+	const uint64_t understood = BIT(VHOST_USER_PROTOCOL_F_MQ) |
+		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_CONFIG);
+	uint64_t offered, queues = 0;
+	int error = get_u64(user, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
+
+	if (error == 0)
+		error = set_u64(user, VHOST_USER_SET_PROTOCOL_FEATURES, offered & understood);
+	if (error != 0)
+		return error;
+	/* Only now, as SET_PROTOCOL_FEATURES itself goes without acknowledgement. */
+	user->protocol_features = offered & understood;
+	user->protocol_negotiated = true;
+	if (!has_protocol_feature(user, VHOST_USER_PROTOCOL_F_MQ))
+		return 0;
+	error = get_u64(user, VHOST_USER_GET_QUEUE_NUM, &queues);
+	if (error == 0 && queues < queue_count) {
+		log_error("%s: the back end has %llu queues, the device needs %u", user->name,
+			(unsigned long long)queues, queue_count);
+		return -ENOTSUP;
+	}
+	return error;
+}
+
+int vhost_user_front_open(
+	struct vhost_user_front *front, int socket, const char *name, uint32_t queue_count)
+{
+	const struct timeval deadline = { .tv_sec = VHOST_DEADLINE_MS / 1000 };
+	uint64_t features;
+	int error;
+
+	*front = (struct vhost_user_front){
+		.front.ops = &machine_config_ops,
+		.name = name,
+		.socket = socket,
+	};
+	if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) != 0 ||
+		setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) != 0) {
+		error = -errno;
+		log_error("%s: cannot set a deadline on the back end's socket: %s", name,
+			strerror(-error));
+		return error;
+	}
+	error = get_u64(front, VHOST_USER_GET_FEATURES, &features);
+	if (error != 0)
+		return error;
+	if ((features & BIT(VIRTIO_F_VERSION_1)) == 0) {
+		log_error("%s: the back end does not offer VIRTIO_F_VERSION_1; use one that "
+			  "speaks virtio 1.0 or later",
+			name);
+		return -ENOTSUP;
+	}
+	if ((features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) != 0)
+		error = negotiate_protocol(front, queue_count);
+	if (error == 0)
+		error = transact(front, &(struct request){ .id = VHOST_USER_SET_OWNER });
+	if (error != 0)
+		return error;
+	if (has_protocol_feature(front, VHOST_USER_PROTOCOL_F_CONFIG))
+		front->front.ops = &back_end_config_ops;
+	front->front.features = features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	return 0;
+}

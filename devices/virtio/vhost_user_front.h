@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's end of a vhost-user connection: a vhost_front that speaks to a worker of ours or
+ * to any other back end. The back end is not trusted: of its answers only numbers are taken, each
+ * checked, and descriptors that it might send are thrown away.
+ */
+#ifndef DEVICES_VIRTIO_VHOST_USER_FRONT_H
+#define DEVICES_VIRTIO_VHOST_USER_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/virtio/vhost.h"
+
+struct vhost_user_front {
+	struct vhost_front front;
+	const char *name; /* of the device, for the log */
+	int socket;
+	uint64_t protocol_features;
+	bool protocol_negotiated; /* VHOST_USER_F_PROTOCOL_FEATURES */
+	int error; /* after the first failure every operation returns it: the stream is out of step
+		    */
+};
+
+/*
+ * Greets the back end behind `socket` (SOCK_STREAM, blocking; stays the caller's) and negotiates.
+ * `queue_count` queues will be used. Returns 0, or -errno (logged): those of vhost.h, and
+ * -ENOTSUP when the back end lacks VIRTIO_F_VERSION_1 or queues.
+ */
+int vhost_user_front_open(
+	struct vhost_user_front *front, int socket, const char *name, uint32_t queue_count);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/virtio_device.h"
+
+#include "fdt/builder.h"
+#include "vmm/base/kvm.h"
+#include "vmm/base/layout.h"
+#include "vmm/base/log.h"
+#include "vmm/base/mmio.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct virtio_device *to_virtio(struct device *device)
+{
+	return container_of(device, struct virtio_device, device);
+}
+
+/* Interrupt cells of the GIC's binding: shared peripheral, rising edge. */
+#define GIC_SPI		     0
+#define IRQ_TYPE_EDGE_RISING 1
+
+/* The first free register file in the window, which the first device claims as a whole. */
+static int claim_registers(struct machine *machine, uint64_t *base)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < machine->bus->count; i++) {
+		uint64_t address = machine->bus->regions[i]->base;
+
+		if (address >= VIRTIO_WINDOW_BASE &&
+			address < VIRTIO_WINDOW_BASE + VIRTIO_WINDOW_SIZE)
+			count++;
+	}
+	if (count >= VIRTIO_WINDOW_SIZE / VIRTIO_MMIO_SIZE) {
+		log_error("too many virtio devices: there is room for %d",
+			VIRTIO_WINDOW_SIZE / VIRTIO_MMIO_SIZE);
+		return -ENOSPC;
+	}
+	*base = VIRTIO_WINDOW_BASE + count * VIRTIO_MMIO_SIZE;
+	if (count != 0)
+		return 0;
+	return layout_claim(machine->layout, "virtio-mmio", VIRTIO_WINDOW_BASE, VIRTIO_WINDOW_SIZE);
+}
+
+static void worker_ended(struct event_source *source)
+{
+	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
+	char reason[128];
+
+	event_loop_remove(virtio->device.machine->loop, source);
+	worker_reap(&virtio->worker, reason, sizeof(reason));
+	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
+}
+
+static void queue_failed(struct event_source *source)
+{
+	struct virtio_device *virtio = container_of(source, struct virtio_device, queue_failed);
+
+	virtio_mmio_queue_failed(&virtio->mmio);
+}
+
+/* On any thread. */
+static void back_end_failed(struct virtio_mmio *mmio, int error)
+{
+	struct virtio_device *virtio = container_of(mmio, struct virtio_device, mmio);
+
+	/* A worker that is gone is reaped by the event loop, which can say how it ended. */
+	if (error == -ECONNRESET && virtio->worker.kind != NULL)
+		return;
+	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
+		error == -ETIMEDOUT ? "its back end does not answer"
+				    : "its back end refuses what the protocol asks for");
+}
+
+static int watch(struct virtio_device *virtio)
+{
+	struct event_loop *loop = virtio->device.machine->loop;
+	int error;
+
+	virtio->queue_failed.fd = virtio->mmio.error_fd;
+	virtio->queue_failed.ready = queue_failed;
+	virtio->worker_ended.fd = virtio->worker.pid_fd;
+	virtio->worker_ended.ready = worker_ended;
+	error = event_loop_add(loop, &virtio->queue_failed);
+	if (error != 0)
+		return error;
+	error = event_loop_add(loop, &virtio->worker_ended);
+	if (error != 0)
+		event_loop_remove(loop, &virtio->queue_failed);
+	return error;
+}
+
+static int add_registers(struct virtio_device *virtio, const struct virtio_device_options *options)
+{
+	struct machine *machine = virtio->device.machine;
+	struct virtio_mmio_options registers = {
+		.name = options->name,
+		.device_id = options->device_id,
+		.queue_count = options->queue_count,
+		.queue_size_max = options->queue_size_max,
+		.config_size = options->config_size,
+		.config = options->config,
+		.front = &virtio->front.front,
+		.memory = machine->memory,
+		.failed = back_end_failed,
+	};
+	int error = claim_registers(machine, &registers.base);
+
+	if (error == 0)
+		error = layout_place_virtio_spi(machine->layout, options->name, &virtio->spi);
+	if (error == 0)
+		error = virtio_mmio_init(&virtio->mmio, &registers);
+	if (error != 0)
+		return error;
+	error = watch(virtio);
+	if (error == 0) {
+		/* Last: there is no way to take a region off the bus. */
+		error = mmio_bus_add(machine->bus, &virtio->mmio.region);
+		if (error == 0)
+			return 0;
+		event_loop_remove(machine->loop, &virtio->worker_ended);
+		event_loop_remove(machine->loop, &virtio->queue_failed);
+	}
+	log_error("%s: cannot set up the device: %s", options->name, strerror(-error));
+	virtio_mmio_close(&virtio->mmio);
+	return error;
+}
+
+int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct worker *worker)
+{
+	int error;
+
+	virtio->device = (struct device){
+		.ops = options->ops,
+		.name = options->name,
+		.machine = machine,
+	};
+	virtio->attached = false;
+	virtio->worker = *worker;
+	virtio->socket = worker->socket;
+	virtio->worker.socket = -1;
+	error = vhost_user_front_open(
+		&virtio->front, virtio->socket, options->name, options->queue_count);
+	if (error == 0)
+		error = add_registers(virtio, options);
+	if (error != 0) {
+		close_fd(&virtio->socket);
+		worker_stop(&virtio->worker, 1000);
+	}
+	return error;
+}
+
+int virtio_device_describe(struct device *device, struct fdt_builder *fdt)
+{
+	const struct virtio_device *virtio = to_virtio(device);
+	const uint64_t reg[1][2] = { { virtio->mmio.region.base, virtio->mmio.region.size } };
+
+	fdt_begin(fdt, "virtio_mmio@%llx", (unsigned long long)virtio->mmio.region.base);
+	fdt_str(fdt, "compatible", "virtio,mmio");
+	fdt_reg(fdt, reg, 1);
+	fdt_cell_list(fdt, "interrupts", GIC_SPI, virtio->spi, IRQ_TYPE_EDGE_RISING);
+	/* The back ends and the guest share memory through the same caches. */
+	fdt_empty(fdt, "dma-coherent");
+	fdt_end(fdt);
+	return 0;
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) > 0)
+		continue;
+}
+
+/* Every queue has an eventfd of its own for the one interrupt; the edge makes them one wire. */
+int virtio_device_attach(struct device *device)
+{
+	struct virtio_device *virtio = to_virtio(device);
+	struct kvm_vm *kvm = device->machine->kvm;
+	int error = kvm_vm_irqfd(kvm, virtio->spi, virtio->mmio.config_fd, -1);
+
+	virtio->mmio.memory_fd = device->machine->memory_fd;
+	for (uint32_t i = 0; i < virtio->mmio.queue_count && error == 0; i++)
+		error = kvm_vm_irqfd(kvm, virtio->spi, virtio->mmio.queues[i].call_fd, -1);
+	if (error != 0)
+		log_error("%s: cannot tie interrupt %u to the back end: %s", device->name,
+			virtio->spi, strerror(-error));
+	virtio->attached = error == 0;
+	return error;
+}
+
+void virtio_device_quiesce(struct device *device)
+{
+	struct virtio_device *virtio = to_virtio(device);
+	struct kvm_vm *kvm = device->machine->kvm;
+
+	virtio_mmio_reset(&virtio->mmio);
+	if (virtio->attached) {
+		kvm_vm_irqfd_remove(kvm, virtio->spi, virtio->mmio.config_fd);
+		for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)
+			kvm_vm_irqfd_remove(kvm, virtio->spi, virtio->mmio.queues[i].call_fd);
+	}
+	virtio->attached = false;
+	/* What the old guest had coming is not the next one's. */
+	drain(virtio->mmio.config_fd);
+	for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)
+		drain(virtio->mmio.queues[i].call_fd);
+}
+
+void virtio_device_close(struct virtio_device *virtio, int grace_ms)
+{
+	struct event_loop *loop = virtio->device.machine->loop;
+
+	if (virtio->worker.pid_fd >= 0)
+		event_loop_remove(loop, &virtio->worker_ended);
+	event_loop_remove(loop, &virtio->queue_failed);
+	close_fd(&virtio->socket);
+	worker_stop(&virtio->worker, grace_ms);
+	virtio_mmio_close(&virtio->mmio);
+}

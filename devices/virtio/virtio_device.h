@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every virtio device of the machine has: a register file in the window for them, an
+ * interrupt, a vhost-user back end that is usually a worker of ours, and the operations of
+ * devices/device.h on those. A device embeds it and adds how its worker is started.
+ */
+#ifndef DEVICES_VIRTIO_VIRTIO_DEVICE_H
+#define DEVICES_VIRTIO_VIRTIO_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/device.h"
+#include "devices/virtio/vhost_user_front.h"
+#include "devices/virtio/virtio_mmio.h"
+#include "vmm/base/event_loop.h"
+#include "vmm/base/worker.h"
+
+/*
+ * The window of all register files: where QEMU's virt machine has them too. One page of the
+ * largest size, so that it can become one memory slot.
+ */
+#define VIRTIO_WINDOW_BASE 0x0a000000
+#define VIRTIO_WINDOW_SIZE 0x10000
+
+struct virtio_device {
+	struct device device;
+	struct virtio_mmio mmio;
+	struct vhost_user_front front;
+	struct worker worker; /* pid_fd -1: the back end is no child of ours */
+	int socket;	      /* the front end's; not in `worker`, whose reaping would close it
+			       * under a vCPU */
+	uint32_t spi;
+	bool attached;
+	struct event_source worker_ended, queue_failed;
+};
+
+struct virtio_device_options {
+	const char *name; /* of the device, kept by reference */
+	const struct device_ops *ops;
+	uint32_t device_id;
+	uint32_t queue_count;
+	uint32_t queue_size_max;
+	uint32_t config_size;
+	const void *config; /* NULL: the back end has it */
+};
+
+/*
+ * Takes over *worker, which was just started: greets it, claims addresses and an interrupt, and
+ * watches it. Returns 0 or -errno (logged); the worker has been stopped then.
+ */
+int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct worker *worker);
+
+/* For struct device_ops. */
+int virtio_device_describe(struct device *device, struct fdt_builder *fdt);
+int virtio_device_attach(struct device *device);
+void virtio_device_quiesce(struct device *device);
+
+/* Ends the worker, within `grace_ms`, and closes everything. */
+void virtio_device_close(struct virtio_device *virtio, int grace_ms);
+
+#endif

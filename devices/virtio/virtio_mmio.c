@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/virtio_mmio.h"
+
+#include "devices/virtio/vhost.h"
+#include "devices/virtio/virtio_mmio_state.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+
+#define MAGIC	0x74726976 /* "virt", 4.2.2 */
+#define VERSION 2
+
+#define BIT(n)	(UINT64_C(1) << (n))
+
+/*
+ * What this register file can carry: the device type's own bits (0 to 23, 6), indirect descriptors,
+ * event indices and version 1. Packed rings, notification data and the like are not passed on.
+ */
+#define CARRIED_FEATURES                                                                           \
+	((BIT(24) - 1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |         \
+		BIT(VIRTIO_F_VERSION_1))
+
+static struct virtio_mmio *to_mmio(struct mmio_region *region)
+{
+	return container_of(region, struct virtio_mmio, region);
+}
+
+/* Half of a 64-bit register that is read or written through a window: 0 past its end. */
+static uint32_t window_read(uint64_t value, uint32_t select)
+{
+	return select > 1 ? 0 : (uint32_t)(value >> (32 * select));
+}
+
+static void set_half(uint64_t *value, unsigned int half, uint32_t part)
+{
+	unsigned int shift = 32 * half;
+
+	*value = (*value & ~(UINT64_C(0xffffffff) << shift)) | (uint64_t)part << shift;
+}
+
+/* NULL where QueueSel names no queue: any 32-bit value may be in it. */
+static struct virtio_mmio_queue *selected_queue(struct virtio_mmio *mmio)
+{
+	return mmio->queue_select < mmio->queue_count ? &mmio->queues[mmio->queue_select] : NULL;
+}
+
+static uint32_t read_status(struct virtio_mmio *mmio)
+{
+	uint32_t status = mmio->status;
+
+	pthread_mutex_lock(&mmio->event_lock);
+	if (mmio->needs_reset)
+		status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	pthread_mutex_unlock(&mmio->event_lock);
+	return status;
+}
+
+/*
+ * The back end signals the interrupt without the machine's knowledge, so bit 0 is set whenever
+ * there may have been one: a used buffer notification that turns out empty is allowed (2.3).
+ */
+static uint32_t read_interrupt_status(struct virtio_mmio *mmio)
+{
+	uint32_t value = 0;
+
+	if ((mmio->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
+		value |= VIRTIO_MMIO_INT_VRING;
+	pthread_mutex_lock(&mmio->event_lock);
+	if (mmio->config_changed)
+		value |= VIRTIO_MMIO_INT_CONFIG;
+	pthread_mutex_unlock(&mmio->event_lock);
+	return value;
+}
+
+static void write_interrupt_ack(struct virtio_mmio *mmio, uint32_t value)
+{
+	if ((value & VIRTIO_MMIO_INT_CONFIG) == 0)
+		return;
+	pthread_mutex_lock(&mmio->event_lock);
+	mmio->config_changed = false;
+	pthread_mutex_unlock(&mmio->event_lock);
+}
+
+static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
+{
+	const struct virtio_mmio_queue *queue = selected_queue(mmio);
+
+	switch (offset) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return VERSION;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return mmio->device_id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return VIRTIO_MMIO_VENDOR;
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		return window_read(mmio->features, mmio->device_features_select);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return queue != NULL ? mmio->queue_size_max : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue != NULL && queue->ready;
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		return read_interrupt_status(mmio);
+	case VIRTIO_MMIO_STATUS:
+		return read_status(mmio);
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return UINT32_MAX; /* no shared memory regions: length and base are -1 */
+	default:
+		/* ConfigGeneration: the configuration space does not change by itself. Write-only
+		 * and reserved registers read as 0 as well. */
+		return 0;
+	}
+}
+
+/* Queue registers: only between FEATURES_OK and DRIVER_OK (3.1.1), and not of a ready queue. */
+static void write_queue_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
+{
+	struct virtio_mmio_queue *queue = selected_queue(mmio);
+
+	if (queue == NULL || queue->ready)
+		return;
+	if ((mmio->status & VIRTIO_CONFIG_S_FEATURES_OK) == 0 ||
+		(mmio->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FAILED)) != 0)
+		return;
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		/* Sizes of split rings are powers of two (2.7). */
+		if (value != 0 && value <= mmio->queue_size_max && (value & (value - 1)) == 0)
+			queue->size = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		set_half(&queue->descriptors, offset == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		set_half(&queue->driver, offset == VIRTIO_MMIO_QUEUE_AVAIL_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		set_half(&queue->device, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Feature bits: only between DRIVER and FEATURES_OK (3.1.1). */
+static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
+{
+	const uint32_t state =
+		VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_FAILED;
+
+	if ((mmio->status & state) == VIRTIO_CONFIG_S_DRIVER && mmio->driver_features_select <= 1)
+		set_half(&mmio->driver_features, mmio->driver_features_select, value);
+}
+
+/* The place where an ioeventfd takes over on the path without exits. */
+static void write_queue_notify(struct virtio_mmio *mmio, uint32_t value)
+{
+	const uint64_t one = 1;
+
+	/* Before DRIVER_OK no queue is started. A full counter is a kick that was not seen yet. */
+	if (value < mmio->queue_count && mmio->queues[value].started &&
+		write(mmio->queues[value].kick_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_debug(
+			"%s: cannot kick queue %u: %s", mmio->region.name, value, strerror(errno));
+}
+
+static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
+{
+	struct virtio_mmio_queue *queue;
+
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		mmio->device_features_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		write_driver_features(mmio, value);
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		mmio->driver_features_select = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		mmio->queue_select = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		queue = selected_queue(mmio);
+		if (queue != NULL)
+			virtio_mmio_write_queue_ready(mmio, queue, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_NOTIFY:
+		write_queue_notify(mmio, value);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		write_interrupt_ack(mmio, value);
+		break;
+	case VIRTIO_MMIO_STATUS:
+		virtio_mmio_write_status(mmio, value);
+		break;
+	default:
+		write_queue_register(mmio, offset, value);
+		break;
+	}
+}
+
+static uint64_t read_config(const struct virtio_mmio *mmio, uint64_t offset, unsigned int width)
+{
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; i < width; i++)
+		if (offset + i < mmio->config_size)
+			value |= (uint64_t)mmio->config[offset + i] << (8 * i);
+	return value;
+}
+
+/* Registers are 4 bytes wide and aligned (4.2.2.2); configuration fields may be of any width. */
+static uint64_t mmio_read(struct mmio_region *region, uint64_t offset, unsigned int width)
+{
+	struct virtio_mmio *mmio = to_mmio(region);
+	uint64_t value = 0;
+
+	pthread_mutex_lock(&mmio->lock);
+	if (offset >= VIRTIO_MMIO_CONFIG)
+		value = read_config(mmio, offset - VIRTIO_MMIO_CONFIG, width);
+	else if (width == 4 && offset % 4 == 0)
+		value = read_register(mmio, offset);
+	pthread_mutex_unlock(&mmio->lock);
+	return value;
+}
+
+static void mmio_write(
+	struct mmio_region *region, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct virtio_mmio *mmio = to_mmio(region);
+
+	pthread_mutex_lock(&mmio->lock);
+	if (offset >= VIRTIO_MMIO_CONFIG)
+		virtio_mmio_write_config(mmio, offset - VIRTIO_MMIO_CONFIG, width, value);
+	else if (width == 4 && offset % 4 == 0)
+		write_register(mmio, offset, (uint32_t)value);
+	pthread_mutex_unlock(&mmio->lock);
+}
+
+static const struct mmio_ops register_ops = { .read = mmio_read, .write = mmio_write };
+
+static int open_eventfds(struct virtio_mmio *mmio)
+{
+	const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
+
+	mmio->config_fd = eventfd(0, flags);
+	mmio->error_fd = eventfd(0, flags);
+	if (mmio->config_fd < 0 || mmio->error_fd < 0)
+		return -errno;
+	for (uint32_t i = 0; i < mmio->queue_count; i++) {
+		mmio->queues[i].kick_fd = eventfd(0, flags);
+		mmio->queues[i].call_fd = eventfd(0, flags);
+		if (mmio->queues[i].kick_fd < 0 || mmio->queues[i].call_fd < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options *options)
+{
+	int error;
+
+	if (options->queue_count > VIRTIO_MMIO_MAX_QUEUES ||
+		options->config_size > VIRTIO_MMIO_MAX_CONFIG)
+		return -EINVAL;
+	*mmio = (struct virtio_mmio){
+		.region = { .name = options->name,
+			.base = options->base,
+			.size = VIRTIO_MMIO_SIZE,
+			.ops = &register_ops },
+		.front = options->front,
+		.memory = options->memory,
+		.memory_fd = -1,
+		.device_id = options->device_id,
+		.queue_count = options->queue_count,
+		.queue_size_max = options->queue_size_max,
+		.features = options->front->features & CARRIED_FEATURES,
+		.failed = options->failed,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.event_lock = PTHREAD_MUTEX_INITIALIZER,
+		.config_size = options->config_size,
+		.config_fd = -1,
+		.error_fd = -1,
+	};
+	for (uint32_t i = 0; i < VIRTIO_MMIO_MAX_QUEUES; i++) {
+		mmio->queues[i].kick_fd = -1;
+		mmio->queues[i].call_fd = -1;
+	}
+	if (options->config != NULL)
+		memcpy(mmio->config, options->config, options->config_size);
+	error = options->config == NULL ? virtio_mmio_fetch_config(mmio) : 0;
+	if (error == 0)
+		error = open_eventfds(mmio);
+	if (error != 0) {
+		log_error(
+			"%s: cannot set up the virtio device: %s", options->name, strerror(-error));
+		virtio_mmio_close(mmio);
+	}
+	return error;
+}
+
+void virtio_mmio_close(struct virtio_mmio *mmio)
+{
+	close_fd(&mmio->config_fd);
+	close_fd(&mmio->error_fd);
+	for (uint32_t i = 0; i < mmio->queue_count; i++) {
+		close_fd(&mmio->queues[i].kick_fd);
+		close_fd(&mmio->queues[i].call_fd);
+	}
+	pthread_mutex_destroy(&mmio->lock);
+	pthread_mutex_destroy(&mmio->event_lock);
+}

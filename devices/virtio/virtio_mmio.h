@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The register file of a virtio device over MMIO, version 2 (virtio 1.2, section 4.2.2), on the
+ * trapping path. It belongs to the machine and touches no virtqueue: when the driver says
+ * DRIVER_OK the queues are handed to a vhost back end, when it resets they are taken back.
+ *
+ * Section numbers in the code are those of virtio 1.2.
+ */
+#ifndef DEVICES_VIRTIO_VIRTIO_MMIO_H
+#define DEVICES_VIRTIO_VIRTIO_MMIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/base/mmio.h"
+
+struct guest_memory;
+struct vhost_front;
+
+#define VIRTIO_MMIO_SIZE       0x200 /* bytes of guest address space: 0x100 of configuration */
+#define VIRTIO_MMIO_MAX_QUEUES 16
+#define VIRTIO_MMIO_MAX_CONFIG 0x100
+
+/* "bpmv", read as characters; drivers ignore it. */
+#define VIRTIO_MMIO_VENDOR     0x766d7062
+
+struct virtio_mmio_queue {
+	uint32_t size;			      /* QueueNum, 0 until the driver set it */
+	bool ready;			      /* QueueReady */
+	bool started;			      /* at the back end */
+	uint64_t descriptors, driver, device; /* guest-physical addresses of the three parts */
+	int kick_fd, call_fd;		      /* eventfds */
+};
+
+struct virtio_mmio {
+	struct mmio_region region;
+	/* Set up by virtio_mmio_init() and constant. */
+	struct vhost_front *front;
+	const struct guest_memory *memory;
+	int memory_fd; /* set before the first vCPU runs */
+	uint32_t device_id, queue_count, queue_size_max;
+	uint64_t features; /* offered to the driver */
+	/*
+	 * The back end failed for good with -errno, see vhost.h (already logged). Called with the
+	 * lock held, on the thread that found out: a vCPU's, or the event loop in
+	 * virtio_mmio_reset(). May be called again.
+	 */
+	void (*failed)(struct virtio_mmio *mmio, int error);
+
+	/* Held for every register access, also while the back end is waited for. */
+	pthread_mutex_t lock;
+	uint32_t status, device_features_select, driver_features_select, queue_select;
+	uint64_t driver_features;
+	uint32_t config_size;
+	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
+	struct virtio_mmio_queue queues[VIRTIO_MMIO_MAX_QUEUES];
+	bool dead;	       /* the back end failed: no reset helps */
+	bool misplaced_logged; /* once, whatever the guest repeats */
+
+	/*
+	 * What the event loop may change: it must not wait for a vCPU that waits for a back end.
+	 * Held for moments only; taken inside `lock`.
+	 */
+	pthread_mutex_t event_lock;
+	bool needs_reset;    /* DEVICE_NEEDS_RESET */
+	bool config_changed; /* bit 1 of InterruptStatus */
+	int config_fd;	     /* eventfd: interrupt for a configuration change */
+	int error_fd;	     /* eventfd: the back end gave a queue up */
+};
+
+struct virtio_mmio_options {
+	const char *name;
+	uint64_t base; /* guest-physical */
+	uint32_t device_id;
+	uint32_t queue_count;
+	uint32_t queue_size_max; /* a power of two */
+	uint32_t config_size;
+	const void *config; /* NULL: the back end has it */
+	struct vhost_front *front;
+	const struct guest_memory *memory; /* filled before the first vCPU runs */
+	void (*failed)(struct virtio_mmio *mmio, int error);
+};
+
+/* Returns 0 or -errno (logged); after an error there is nothing to close. */
+int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options *options);
+
+void virtio_mmio_close(struct virtio_mmio *mmio);
+
+/*
+ * Stops every queue and puts the registers into their power-on state, with all vCPUs out. After it
+ * returns, the back end does not touch guest memory (unless it has failed).
+ */
+void virtio_mmio_reset(struct virtio_mmio *mmio);
+
+/* `error_fd` is readable: tells the driver that the device needs a reset (2.1.2). */
+void virtio_mmio_queue_failed(struct virtio_mmio *mmio);
+
+#endif
