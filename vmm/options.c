@@ -162,7 +162,7 @@ static int parse_passthrough(struct options *options, const char *text, char *pr
 static int parse_no_reboot(struct options *options, const char *text, char *problem, size_t size)
 {
 	(void)text, (void)problem, (void)size;
-	options->on_reset = ON_EVENT_EXIT;
+	options->on_reset = options->on_panic = ON_EVENT_EXIT;
 	return 0;
 }
 
@@ -214,7 +214,7 @@ static const struct option option_table[] = {
 		FIELDS(on_reset_fields) },
 	{ "on-panic", "restart|exit", "what a guest panic does (restart)",
 		FIELDS(on_panic_fields) },
-	{ "no-reboot", NULL, "the same as --on-reset exit", .parse = parse_no_reboot },
+	{ "no-reboot", NULL, "the same as --on-reset exit --on-panic exit", .parse = parse_no_reboot },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
