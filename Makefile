@@ -11,6 +11,7 @@
 #   make install      with DESTDIR and PREFIX
 
 VERSION := 0.1.0
+.DEFAULT_GOAL := all
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 10
@@ -18,6 +19,9 @@ FUZZ_SECONDS ?= 10
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Werror
 CFLAGS ?= -O2 -g
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $@)
 COMMON := -std=gnu11 -D_GNU_SOURCE -DBPMP_VMM_VERSION='"$(VERSION)"' -I. -pthread $(WARNINGS)
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -mbranch-protection=standard
 LIBS := -lfdt -lseccomp -lcap-ng
@@ -53,10 +57,12 @@ $(arm)/sysroot: tests/rig/sysroot tests/rig/install
 
 $(arm)/%.o: %.c
 	@mkdir -p $(@D)
-	$(ARM_CC) $(COMMON) $(HARDENING) $(sysroot_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(ARM_CC) $(COMMON) $(HARDENING) $(sysroot_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(program): $(objects)
-	$(ARM_CC) -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) $(objects) \
+	$(call say,LD)
+	$(Q)$(ARM_CC) -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) $(objects) \
 		$(sysroot_ldflags) $(LIBS) -o $@
 
 # --- unit tests and fuzzers, native --------------------------------------------------------------
@@ -74,15 +80,18 @@ unit_objects := $(unit_sources:%.c=$(native)/%.o)
 
 $(native)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(CFLAGS) $(sanitize) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(COMMON) $(CFLAGS) $(sanitize) -MMD -MP -c $< -o $@
 
 # Tests stand in for some functions of the machine; the archive gives way to them.
 $(native)/libvmm.a: $(native_objects)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(native)/unit: $(unit_objects) $(native)/libvmm.a
-	$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -o $@
 
 unit: $(native)/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(native)/unit $(UNIT_FLAGS)
@@ -95,14 +104,17 @@ FUZZ_CC ?= clang
 
 $(fuzz_build)/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(COMMON) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(FUZZ_CC) $(COMMON) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
 
 $(fuzz_build)/libvmm.a: $(fuzz_objects)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(fuzzers): $(fuzz_build)/%: $(fuzz_build)/tests/fuzz/%.o $(fuzz_build)/libvmm.a
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -o $@
+	$(call say,LD)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -o $@
 
 fuzz: $(fuzzers)
 	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers)

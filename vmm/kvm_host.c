@@ -28,7 +28,7 @@ int kvm_host_open(struct kvm_vm *vm, size_t *run_size)
 {
 	int error, size;
 
-	vm->fd = -1;
+	vm->fd = vm->vgic_fd = -1;
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
 		error = -errno;
@@ -94,5 +94,6 @@ int kvm_host_create_vm(struct kvm_vm *vm, uint32_t ipa_bits)
 
 void kvm_host_close_vm(struct kvm_vm *vm)
 {
+	close_fd(&vm->vgic_fd);
 	close_fd(&vm->fd);
 }

@@ -122,7 +122,7 @@ static int choose_gic(struct vm *vm)
 static void init(struct vm *vm, const struct options *options)
 {
 	vm->options = options;
-	vm->kvm.kvm_fd = vm->kvm.fd = vm->memory_fd = vm->gic.fd = -1;
+	vm->kvm.kvm_fd = vm->kvm.fd = vm->kvm.vgic_fd = vm->memory_fd = -1;
 	vm->boot.kernel_fd = vm->boot.initrd_fd = -1;
 	vm->signals.fd = vm->wake.fd = vm->loop.epoll_fd = -1;
 	vm->vcpu_count = (uint32_t)options->cpus.count;
@@ -228,7 +228,6 @@ static void power_off(struct vm *vm)
 	vm->ended = false; /* what happens from here on counts anew */
 	pthread_mutex_unlock(&vm->end_lock);
 	devices_quiesce(vm);
-	gic_close(&vm->gic);
 	vcpus_close(vm);
 	kvm_host_close_vm(&vm->kvm);
 }

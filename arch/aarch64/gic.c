@@ -21,9 +21,6 @@
 #define V3_REDISTRIBUTOR_BASE 0x080a0000ull
 #define V3_REDISTRIBUTOR_SIZE 0x20000ull /* for each CPU */
 
-/* GICD_ICFGRn: two bits an interrupt, 0b10 edge, 0b00 level (GIC architecture, 12.9.9). */
-#define GICD_ICFGR 0xc00u
-
 static uint32_t device_type(enum gic_version version)
 {
 	return version == GIC_V3 ? KVM_DEV_TYPE_ARM_VGIC_V3 : KVM_DEV_TYPE_ARM_VGIC_V2;
@@ -43,7 +40,6 @@ int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted
 {
 	const enum gic_version order[] = { GIC_V3, GIC_V2 };
 
-	gic->fd = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		if ((wanted == GIC_NONE || wanted == order[i]) && offered(vm, order[i])) {
 			gic->version = order[i];
@@ -51,8 +47,9 @@ int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted
 		}
 	}
 	if (wanted == GIC_NONE)
-		log_error("KVM offers neither a GICv3 nor a GICv2 here; the host's device tree must "
-			  "describe the GIC's maintenance interrupt");
+		log_error(
+			"KVM offers neither a GICv3 nor a GICv2 here; the host's device tree must "
+			"describe the GIC's maintenance interrupt");
 	else
 		log_error("--irqchip gicv%d: this host's KVM does not offer it; use --irqchip auto",
 			(int)wanted);
@@ -64,8 +61,8 @@ int gic_claim(const struct gic *gic, struct layout *layout)
 	int error;
 
 	if (gic->version == GIC_V3) {
-		error = layout_claim(layout, "GIC distributor", DISTRIBUTOR_BASE,
-			V3_DISTRIBUTOR_SIZE);
+		error = layout_claim(
+			layout, "GIC distributor", DISTRIBUTOR_BASE, V3_DISTRIBUTOR_SIZE);
 		if (!error)
 			error = layout_claim(layout, "GIC redistributors", V3_REDISTRIBUTOR_BASE,
 				V3_REDISTRIBUTOR_SIZE * gic->cpus);
@@ -73,12 +70,12 @@ int gic_claim(const struct gic *gic, struct layout *layout)
 	}
 	error = layout_claim(layout, "GIC distributor", DISTRIBUTOR_BASE, V2_DISTRIBUTOR_SIZE);
 	if (!error)
-		error = layout_claim(layout, "GIC CPU interface", V2_CPU_INTERFACE_BASE,
-			V2_CPU_INTERFACE_SIZE);
+		error = layout_claim(
+			layout, "GIC CPU interface", V2_CPU_INTERFACE_BASE, V2_CPU_INTERFACE_SIZE);
 	return error;
 }
 
-static int set_attribute(const struct gic *gic, uint32_t group, uint64_t attribute,
+static int set_attribute(const struct kvm_vm *vm, uint32_t group, uint64_t attribute,
 	const void *value, const char *what)
 {
 	struct kvm_device_attr attr = {
@@ -88,14 +85,14 @@ static int set_attribute(const struct gic *gic, uint32_t group, uint64_t attribu
 	};
 	int error;
 
-	if (ioctl(gic->fd, KVM_SET_DEVICE_ATTR, &attr) == 0)
+	if (ioctl(vm->vgic_fd, KVM_SET_DEVICE_ATTR, &attr) == 0)
 		return 0;
 	error = -errno;
-	log_error("KVM's GICv%d: %s: %s", (int)gic->version, what, strerror(-error));
+	log_error("KVM refuses the VGIC's %s: %s", what, strerror(-error));
 	return error;
 }
 
-static int set_addresses(const struct gic *gic)
+static int set_addresses(const struct gic *gic, const struct kvm_vm *vm)
 {
 	uint64_t distributor = DISTRIBUTOR_BASE, second;
 	const uint32_t group = KVM_DEV_ARM_VGIC_GRP_ADDR;
@@ -103,24 +100,24 @@ static int set_addresses(const struct gic *gic)
 
 	if (gic->version == GIC_V2) {
 		second = V2_CPU_INTERFACE_BASE;
-		error = set_attribute(gic, group, KVM_VGIC_V2_ADDR_TYPE_DIST, &distributor,
-			"distributor address");
+		error = set_attribute(
+			vm, group, KVM_VGIC_V2_ADDR_TYPE_DIST, &distributor, "distributor address");
 		if (!error)
-			error = set_attribute(gic, group, KVM_VGIC_V2_ADDR_TYPE_CPU, &second,
+			error = set_attribute(vm, group, KVM_VGIC_V2_ADDR_TYPE_CPU, &second,
 				"CPU interface address");
 		return error;
 	}
 	/* Count in bits 63:52, base in 51:16, region index 0 (arm-vgic-v3.rst). */
 	second = (uint64_t)gic->cpus << 52 | V3_REDISTRIBUTOR_BASE;
-	error = set_attribute(gic, group, KVM_VGIC_V3_ADDR_TYPE_DIST, &distributor,
-		"distributor address");
+	error = set_attribute(
+		vm, group, KVM_VGIC_V3_ADDR_TYPE_DIST, &distributor, "distributor address");
 	if (!error)
-		error = set_attribute(gic, group, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &second,
+		error = set_attribute(vm, group, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &second,
 			"redistributor region");
 	return error;
 }
 
-int gic_create(struct gic *gic, const struct kvm_vm *vm)
+int gic_create(const struct gic *gic, struct kvm_vm *vm)
 {
 	struct kvm_create_device create = { .type = device_type(gic->version) };
 	int error;
@@ -130,39 +127,15 @@ int gic_create(struct gic *gic, const struct kvm_vm *vm)
 		log_error("KVM cannot create a GICv%d: %s", (int)gic->version, strerror(-error));
 		return error;
 	}
-	gic->fd = (int)create.fd;
-	error = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &gic->interrupts,
-		"number of interrupts");
+	vm->vgic_fd = (int)create.fd;
+	error = set_attribute(
+		vm, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &gic->interrupts, "number of interrupts");
 	if (!error)
-		error = set_addresses(gic);
+		error = set_addresses(gic, vm);
 	if (!error)
-		error = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT,
+		error = set_attribute(vm, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT,
 			NULL, "initialisation");
 	return error;
-}
-
-void gic_close(struct gic *gic)
-{
-	close_fd(&gic->fd);
-}
-
-int gic_set_spi_level(const struct gic *gic, uint32_t spi, bool level)
-{
-	uint32_t interrupt = spi + 32, shift = interrupt % 16 * 2, value = 0;
-	struct kvm_device_attr attr = {
-		.group = KVM_DEV_ARM_VGIC_GRP_DIST_REGS,
-		.attr = GICD_ICFGR + interrupt / 16 * 4,
-		.addr = (uintptr_t)&value,
-	};
-
-	if (interrupt >= gic->interrupts)
-		return -ERANGE;
-	if (ioctl(gic->fd, KVM_GET_DEVICE_ATTR, &attr) < 0)
-		return -errno;
-	value &= ~(3u << shift);
-	if (!level)
-		value |= 2u << shift;
-	return ioctl(gic->fd, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
 }
 
 void gic_describe(const struct gic *gic, struct fdt_builder *fdt, uint32_t phandle)

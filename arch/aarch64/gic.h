@@ -6,7 +6,6 @@
 #ifndef ARCH_AARCH64_GIC_H
 #define ARCH_AARCH64_GIC_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct fdt_builder;
@@ -19,7 +18,6 @@ struct gic {
 	enum gic_version version;
 	uint32_t cpus;
 	uint32_t interrupts; /* SGIs, PPIs and SPIs: a multiple of 32, 64 to 1024 */
-	int fd;		     /* the VGIC device; replaced with the VM */
 };
 
 /*
@@ -32,14 +30,7 @@ int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted
 int gic_claim(const struct gic *gic, struct layout *layout);
 
 /* Creates the VGIC of a new VM whose vCPUs exist, and initialises it. Returns 0 or -errno. */
-int gic_create(struct gic *gic, const struct kvm_vm *vm);
-void gic_close(struct gic *gic);
-
-/*
- * Presets what the guest would: whether an SPI is level-triggered, so that an assertion from
- * before the guest's driver is held as a level. After gic_create(), with no vCPU running.
- */
-int gic_set_spi_level(const struct gic *gic, uint32_t spi, bool level);
+int gic_create(const struct gic *gic, struct kvm_vm *vm);
 
 /* Writes the node; `phandle` becomes the root's interrupt-parent. */
 void gic_describe(const struct gic *gic, struct fdt_builder *fdt, uint32_t phandle);

@@ -56,6 +56,26 @@ int kvm_vm_set_spi(struct kvm_vm *vm, uint32_t spi, bool level)
 	return ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0 ? -errno : 0;
 }
 
+/* GICD_ICFGRn: two bits an interrupt, 0b10 edge, 0b00 level (GIC architecture, 12.9.9). */
+#define GICD_ICFGR 0xc00u
+
+int kvm_vm_set_spi_trigger(struct kvm_vm *vm, uint32_t spi, bool level)
+{
+	uint32_t interrupt = spi + 32, shift = interrupt % 16 * 2, value = 0;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_ARM_VGIC_GRP_DIST_REGS,
+		.attr = GICD_ICFGR + interrupt / 16 * 4,
+		.addr = (uintptr_t)&value,
+	};
+
+	if (ioctl(vm->vgic_fd, KVM_GET_DEVICE_ATTR, &attr) < 0)
+		return -errno;
+	value &= ~(3u << shift);
+	if (!level)
+		value |= 2u << shift;
+	return ioctl(vm->vgic_fd, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
+}
+
 int kvm_vm_irqfd(struct kvm_vm *vm, uint32_t spi, int event_fd, int resample_fd)
 {
 	/* arm64's default routing: GSI n is SPI n (arch/arm64/kvm/vgic/vgic-irqfd.c). */

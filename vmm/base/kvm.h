@@ -15,7 +15,8 @@
 
 struct kvm_vm {
 	int kvm_fd;
-	int fd; /* -1 while there is no VM */
+	int fd;	     /* -1 while there is no VM */
+	int vgic_fd; /* the same */
 	bool slot_used[KVM_MAX_SLOTS];
 };
 
