@@ -37,6 +37,8 @@ static const struct filter_rule common[] = {
 static const struct filter_rule messages[] = {
 	ALLOW(sendmsg),
 	ALLOW(recvmsg),
+	ALLOW(sendto),
+	ALLOW(recvfrom),
 	ALLOW(ppoll),
 };
 
@@ -51,20 +53,12 @@ static const struct filter_rule memory[] = {
 /* The worker's side of stdio, pty, file and socket; and the terminal's settings. */
 static const struct filter_rule console[] = {
 	ALLOW(accept4),
-	ALLOW(recvfrom),
-	ALLOW(sendto),
 	ALLOW(writev),
 	ALLOW(readv),
 	ALLOW_IOCTL(TCGETS),
 	ALLOW_IOCTL(TCSETS),
 	ALLOW_IOCTL(TCSETSW),
 	ALLOW_IOCTL(TCSETSF),
-};
-
-/* The host's BPMP is a write(); nothing else is needed. */
-static const struct filter_rule bpmp[] = {
-	ALLOW(sendto),
-	ALLOW(recvfrom),
 };
 
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
@@ -87,8 +81,6 @@ static const struct filter_rule event_loop[] = {
 	ALLOW(pidfd_send_signal),
 	ALLOW(rt_sigaction),
 	ALLOW(unlinkat), /* the console's socket */
-	ALLOW(sendto),
-	ALLOW(recvfrom),
 	ALLOW_IOCTL(KVM_CREATE_VM),
 	ALLOW_IOCTL(KVM_CHECK_EXTENSION),
 	ALLOW_IOCTL(KVM_ENABLE_CAP),
@@ -120,7 +112,7 @@ static const struct filter_rule event_loop[] = {
 
 static const struct filter_list console_lists[] = { LIST(common), LIST(messages), LIST(memory),
 	LIST(console) };
-static const struct filter_list bpmp_lists[] = { LIST(common), LIST(messages), LIST(bpmp) };
+static const struct filter_list bpmp_lists[] = { LIST(common), LIST(messages) };
 static const struct filter_list vcpu_lists[] = { LIST(common), LIST(messages), LIST(vcpu) };
 static const struct filter_list event_loop_lists[] = { LIST(common), LIST(messages), LIST(memory),
 	LIST(event_loop) };
