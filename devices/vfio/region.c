@@ -41,11 +41,14 @@ int vfio_region_open(struct vfio_region *region, const struct vfio_host *host, c
 }
 
 /* A guest that provokes errors gets one log line for all of them. */
-static void log_access_error(struct vfio_region *region, const char *what, uint64_t offset)
+static void log_access_error(
+	struct vfio_region *region, const char *what, uint64_t offset, ssize_t result)
 {
+	int error = result < 0 ? errno : EIO; /* a short access sets none */
+
 	if (!atomic_flag_test_and_set(&region->error_logged))
 		log_warning("%s: a %s at 0x%" PRIx64 " failed: %s; more such are not reported",
-			region->name, what, offset, strerror(errno));
+			region->name, what, offset, strerror(error));
 }
 
 /*
@@ -72,10 +75,11 @@ static uint64_t region_read(struct mmio_region *mmio, uint64_t offset, unsigned 
 		return 0;
 	for (unsigned int done = 0; done < width; done += step) {
 		uint64_t part = 0;
+		ssize_t result =
+			pread(region->fd, &part, step, (off_t)(region->offset + offset + done));
 
-		if (pread(region->fd, &part, step, (off_t)(region->offset + offset + done)) !=
-			(ssize_t)step) {
-			log_access_error(region, "read", offset + done);
+		if (result != (ssize_t)step) {
+			log_access_error(region, "read", offset + done, result);
 			return 0;
 		}
 		value |= le64toh(part) << (8 * done);
@@ -93,10 +97,11 @@ static void region_write(
 		return;
 	for (unsigned int done = 0; done < width; done += step) {
 		uint64_t part = htole64(value >> (8 * done));
+		ssize_t result =
+			pwrite(region->fd, &part, step, (off_t)(region->offset + offset + done));
 
-		if (pwrite(region->fd, &part, step, (off_t)(region->offset + offset + done)) !=
-			(ssize_t)step) {
-			log_access_error(region, "write", offset + done);
+		if (result != (ssize_t)step) {
+			log_access_error(region, "write", offset + done, result);
 			return;
 		}
 	}

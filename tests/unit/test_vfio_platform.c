@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An assigned device from create to destroy, and the order of what KVM and VFIO are asked. */
+#include "devices/bpmp/ids.h"
+#include "devices/device.h"
+#include "devices/vfio/container.h"
+#include "devices/vfio/irq.h"
+#include "devices/vfio/vfio.h"
+#include "fdt/builder.h"
+#include "tests/unit/fakes.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/vfio_fake.h"
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/kvm.h"
+#include "vmm/base/layout.h"
+#include "vmm/base/mmio.h"
+
+#include <criterion/criterion.h>
+#include <endian.h>
+#include <errno.h>
+#include <libfdt.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEVEL (VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED)
+#define EDGE  VFIO_IRQ_INFO_EVENTFD
+#define RW    (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
+
+static struct layout layout;
+static struct mmio_bus bus;
+static struct kvm_vm kvm;
+static struct guest_memory memory;
+static struct machine machine;
+static struct bpmp_ids ids;
+static struct vfio_options options;
+static struct vfio_container *container;
+static struct device *device;
+
+static void set_up(void)
+{
+	vfio_fake_create();
+	fake_log_capture();
+	layout_init(&layout);
+	memory.count = 2;
+	memory.regions[0] = (struct guest_memory_region){ .gpa = 0x40000000, .size = 0x8000000 };
+	memory.regions[1] = (struct guest_memory_region){ .gpa = 0x80000000, .size = 0x10000 };
+	machine = (struct machine){
+		.layout = &layout, .bus = &bus, .kvm = &kvm, .memory = &memory, .bpmp_phandle = 9
+	};
+	options = (struct vfio_options){ .device = "3100000.serial" };
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+}
+
+static void tear_down(void)
+{
+	vfio_container_destroy(container);
+	vfio_fake_remove();
+}
+
+TestSuite(vfio_platform, .init = set_up, .fini = tear_down);
+
+static int create(void)
+{
+	return vfio_platform_create(&machine, container, &options, &ids, &device);
+}
+
+static void destroy(void)
+{
+	device->ops->destroy(device);
+}
+
+static void expect_trace(const char *expected)
+{
+	cr_assert_str_eq(
+		fake_trace_text(), expected, "got:\n%swanted:\n%s", fake_trace_text(), expected);
+	fake_trace_clear();
+}
+
+static bool logged(const char *text)
+{
+	return strstr(fake_log_text(), text) != NULL;
+}
+
+Test(vfio_platform, opens_the_group_then_the_device)
+{
+	cr_assert_eq(create(), 0);
+	expect_trace("vfio group joins\n"
+		     "vfio iommu type 3\n"
+		     "vfio device 3100000.serial\n");
+	cr_assert(logged("3100000.serial in the guest, 0xc000000+0x10000 <- 0x3100000 (mapped), "
+			 "SPI 112 level"));
+	destroy();
+}
+
+Test(vfio_platform, an_old_kernel_gives_type1)
+{
+	vfio_fake.type1v2 = false;
+	cr_assert_eq(create(), 0);
+	cr_assert_not_null(strstr(fake_trace_text(), "vfio iommu type 1\n"));
+	destroy();
+}
+
+/* The order is the design: the comment in devices/vfio/irq.h says why. */
+Test(vfio_platform, a_level_interrupt_is_armed_last_and_disarmed_first)
+{
+	cr_assert_eq(create(), 0);
+	fake_trace_clear();
+	cr_assert_eq(device->ops->attach(device), 0);
+	expect_trace("vfio map dma 0x40000000 0x8000000 flags 3\n"
+		     "vfio map dma 0x80000000 0x10000 flags 3\n"
+		     "kvm map 0xc000000 0x10000\n"
+		     "kvm trigger type 112 level\n"
+		     "kvm irqfd 112 resample\n"
+		     "vfio irq 0 unmask eventfd on\n");
+	cr_assert_eq(device->ops->arm(device), 0);
+	expect_trace("vfio irq 0 unmask now\n"
+		     "vfio irq 0 trigger eventfd on\n");
+	device->ops->quiesce(device);
+	expect_trace("vfio irq 0 trigger off\n"
+		     "vfio irq 0 unmask eventfd off\n"
+		     "kvm irqfd 112 removed\n"
+		     "kvm unmap slot 0\n");
+	destroy();
+	expect_trace("");
+}
+
+Test(vfio_platform, an_edge_interrupt_has_nothing_to_unmask)
+{
+	vfio_fake.irq_flags[0] = EDGE;
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	fake_trace_clear();
+	cr_assert_eq(device->ops->arm(device), 0);
+	expect_trace("vfio irq 0 trigger eventfd on\n");
+	device->ops->quiesce(device);
+	expect_trace("vfio irq 0 trigger off\n"
+		     "kvm irqfd 112 removed\n"
+		     "kvm unmap slot 0\n");
+	destroy();
+}
+
+Test(vfio_platform, every_interrupt_is_ready_before_the_first_is_armed)
+{
+	vfio_fake.irq_count = 2;
+	vfio_fake.irq_flags[1] = EDGE;
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_null(strstr(fake_trace_text(), "trigger eventfd"));
+	cr_assert_not_null(strstr(fake_trace_text(),
+		"kvm trigger type 113 edge\n"
+		"kvm irqfd 113\n"));
+	fake_trace_clear();
+	cr_assert_eq(device->ops->arm(device), 0);
+	expect_trace("vfio irq 0 unmask now\n"
+		     "vfio irq 0 trigger eventfd on\n"
+		     "vfio irq 1 trigger eventfd on\n");
+	device->ops->quiesce(device);
+	destroy();
+}
+
+/* RAM outlives a guest reset; everything else is done anew. */
+Test(vfio_platform, a_guest_reset_does_all_again_but_the_mapping)
+{
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_eq(device->ops->arm(device), 0);
+	device->ops->quiesce(device);
+	fake_trace_clear();
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_eq(device->ops->arm(device), 0);
+	expect_trace("kvm map 0xc000000 0x10000\n"
+		     "kvm trigger type 112 level\n"
+		     "kvm irqfd 112 resample\n"
+		     "vfio irq 0 unmask eventfd on\n"
+		     "vfio irq 0 unmask now\n"
+		     "vfio irq 0 trigger eventfd on\n");
+	device->ops->quiesce(device);
+	destroy();
+}
+
+Test(vfio_platform, what_a_failed_attach_did_is_undone_and_no_more)
+{
+	cr_assert_eq(create(), 0);
+	fake_kvm_results.irqfd = -EAGAIN;
+	cr_assert_eq(device->ops->attach(device), -EAGAIN);
+	cr_assert(logged("3100000.serial: interrupt 0: KVM refuses its irqfd"));
+	fake_trace_clear();
+	device->ops->quiesce(device);
+	expect_trace("kvm unmap slot 0\n");
+	destroy();
+}
+
+Test(vfio_platform, a_device_that_vfio_can_reset_is_reset_once_quiet)
+{
+	vfio_fake.device_flags |= VFIO_DEVICE_FLAGS_RESET;
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	fake_trace_clear();
+	device->ops->quiesce(device);
+	expect_trace("vfio irq 0 unmask eventfd off\n"
+		     "kvm irqfd 112 removed\n"
+		     "kvm unmap slot 0\n"
+		     "vfio reset\n");
+	destroy();
+}
+
+Test(vfio_platform, memory_is_unmapped_when_the_machine_ends)
+{
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	device->ops->quiesce(device);
+	destroy();
+	fake_trace_clear();
+	vfio_container_destroy(container);
+	container = NULL;
+	expect_trace("vfio unmap dma 0x80000000 0x10000\n"
+		     "vfio unmap dma 0x40000000 0x8000000\n");
+}
+
+Test(vfio_platform, too_little_locked_memory_names_the_limit)
+{
+	cr_assert_eq(create(), 0);
+	vfio_fake.failing_request = VFIO_IOMMU_MAP_DMA;
+	vfio_fake.failure = ENOMEM;
+	cr_assert_eq(device->ops->attach(device), -ENOMEM);
+	cr_assert(logged("LimitMEMLOCK=infinity"));
+	cr_assert(logged("ulimit -l"));
+	fake_trace_clear();
+	device->ops->quiesce(device);
+	destroy();
+	vfio_container_destroy(container); /* unmaps nothing that was not mapped */
+	container = NULL;
+	expect_trace("");
+}
+
+static void no_iommu(void)
+{
+	fixture_text("sys/kernel/iommu_groups/5/name", "vfio-noiommu\n");
+	fixture_text("dev/vfio/noiommu-5", "");
+	unlink(fixture_path("dev/vfio/5"));
+}
+
+Test(vfio_platform, no_iommu_only_with_the_option_and_a_loud_warning)
+{
+	no_iommu();
+	cr_assert_eq(create(), -EPERM);
+	options.unsafe_noiommu = true;
+	cr_assert_eq(create(), 0);
+	expect_trace("vfio group joins\n"
+		     "vfio iommu type 8\n"
+		     "vfio device 3100000.serial\n");
+	cr_assert(logged("warning: 3100000.serial: NO IOMMU"));
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_null(strstr(fake_trace_text(), "dma"));
+	device->ops->quiesce(device);
+	destroy();
+}
+
+struct refusal {
+	unsigned long request;
+	int failure;
+	const char *text;
+};
+
+Test(vfio_platform, every_refusal_names_its_remedy)
+{
+	static const struct refusal refusals[] = {
+		{ VFIO_GET_API_VERSION, ENOTTY, "version" },
+		{ VFIO_GROUP_SET_CONTAINER, EINVAL, "IOMMU group 5 cannot be used" },
+		{ VFIO_SET_IOMMU, EPERM, "vfio_iommu_type1.allow_unsafe_interrupts=1" },
+		{ VFIO_SET_IOMMU, ENODEV, "modprobe vfio_iommu_type1" },
+		{ VFIO_GROUP_GET_DEVICE_FD, EBUSY, "in use" },
+		{ VFIO_GROUP_GET_DEVICE_FD, ENODEV, "does not give it away" },
+		{ VFIO_DEVICE_GET_INFO, EIO, "VFIO flags" },
+		{ VFIO_DEVICE_GET_REGION_INFO, EIO, "3100000.serial region 0" },
+		{ VFIO_DEVICE_GET_IRQ_INFO, EIO, "interrupt 0" },
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		vfio_fake.failing_request = refusals[i].request;
+		vfio_fake.failure = refusals[i].failure;
+		fake_log_capture();
+		cr_assert_lt(create(), 0);
+		cr_assert(logged(refusals[i].text), "%zu: %s", i, fake_log_text());
+		vfio_container_destroy(container);
+		cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+	}
+}
+
+Test(vfio_platform, a_missing_reset_driver_is_told_from_other_errors)
+{
+	vfio_fake.failing_request = VFIO_GROUP_GET_DEVICE_FD;
+	vfio_fake.failure = EINVAL;
+	cr_assert_eq(create(), -EINVAL);
+	cr_assert_not(logged("reset_required"));
+	fixture_text("sys/module/vfio_platform/parameters/reset_required", "Y\n");
+	cr_assert_eq(create(), -EINVAL);
+	cr_assert(logged("vfio_platform.reset_required=0"));
+}
+
+Test(vfio_platform, a_shared_group_names_the_others)
+{
+	fixture_link("sys/kernel/iommu_groups/5/devices/3110000.serial/driver",
+		"sys/bus/platform/drivers/serial-tegra");
+	vfio_fake.viable = false;
+	cr_assert_eq(create(), -EBUSY);
+	cr_assert(logged("3110000.serial (driver serial-tegra)"));
+	expect_trace(""); /* the container was not asked */
+}
+
+Test(vfio_platform, missing_nodes_are_named)
+{
+	unlink(fixture_path("dev/vfio/5"));
+	cr_assert_eq(create(), -ENOENT);
+	cr_assert(logged("dev/vfio/5"));
+	unlink(fixture_path("dev/vfio/vfio"));
+	vfio_container_destroy(container);
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+	cr_assert_eq(create(), -ENOENT);
+	cr_assert(logged("modprobe vfio-platform"));
+}
+
+Test(vfio_platform, twice_the_same_device)
+{
+	struct device *first;
+
+	cr_assert_eq(create(), 0);
+	first = device;
+	cr_assert_eq(create(), -EEXIST);
+	cr_assert(logged("--passthrough 3100000.serial is given twice"));
+	first->ops->destroy(first);
+}
+
+Test(vfio_platform, its_bpmp_ids_are_the_vms)
+{
+	cr_assert_eq(create(), 0);
+	cr_assert(ids.clocks.count == 1 && bpmp_id_set_has(&ids.clocks, 155));
+	cr_assert(ids.resets.count == 1 && bpmp_id_set_has(&ids.resets, 100));
+	cr_assert_eq(ids.power_domains.count, 0);
+	destroy();
+}
+
+Test(vfio_platform, more_ids_than_a_vm_can_own)
+{
+	for (uint32_t id = 1000; id < 1000 + BPMP_MAX_IDS; id++)
+		cr_assert_eq(bpmp_id_set_add(&ids.clocks, id), 0);
+	cr_assert_eq(create(), -ENOSPC);
+	cr_assert(logged("BPMP id 155"));
+	cr_assert_eq(bus.count, 0);
+}
+
+Test(vfio_platform, describes_itself_with_vfios_trigger_types)
+{
+	static const unsigned char interrupts[] = { 0, 0, 0, 0, 0, 0, 0, 112, 0, 0, 0, 4, 0, 0, 0,
+		0, 0, 0, 0, 113, 0, 0, 0, 1 };
+	struct fdt_builder fdt;
+	void *blob;
+	size_t size;
+	int node, length;
+
+	vfio_fake.irq_count = 2;
+	vfio_fake.irq_flags[1] = EDGE;
+	cr_assert_eq(create(), 0);
+	fdt_builder_start(&fdt);
+	cr_assert_eq(device->ops->describe(device, &fdt), 0);
+	cr_assert_eq(fdt_builder_finish(&fdt, &blob, &size), 0);
+	node = fdt_path_offset(blob, "/serial@c000000");
+	cr_assert_arr_eq(
+		fdt_getprop(blob, node, "interrupts", &length), interrupts, sizeof(interrupts));
+	cr_assert_eq(length, sizeof(interrupts));
+	cr_assert_arr_eq(fdt_getprop(blob, node, "clocks", NULL), "\0\0\0\11\0\0\0\233", 8);
+	free(blob);
+	destroy();
+}
+
+Test(vfio_platform, addresses_can_be_the_hosts_or_given)
+{
+	options.address_host = true;
+	cr_assert_eq(create(), 0);
+	cr_assert(logged("0x3100000+0x10000 <- 0x3100000 (mapped)"));
+	destroy();
+	vfio_container_destroy(container);
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+
+	options.address_host = false;
+	options.address_count = 1;
+	options.addresses[0] = 0x3100000; /* taken */
+	cr_assert_eq(create(), -EEXIST);
+	options.address_count = 2;
+	vfio_container_destroy(container);
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+	cr_assert_eq(create(), -EINVAL);
+	cr_assert(logged("2 addresses for 1 regions"));
+}
+
+Test(vfio_platform, a_device_beyond_the_limits_is_refused)
+{
+	vfio_fake.region_count = VFIO_MAX_REGIONS + 1;
+	cr_assert_eq(create(), -ENOTSUP);
+	vfio_fake.region_count = 1;
+	vfio_fake.device_flags = VFIO_DEVICE_FLAGS_PCI;
+	vfio_container_destroy(container);
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+	cr_assert_eq(create(), -ENOTSUP);
+}
+
+/* A signal of the previous VM must not reach the next one. */
+Test(vfio_platform, a_detached_interrupt_has_nothing_pending)
+{
+	uint64_t count = 1;
+	struct vfio_irq irq;
+
+	cr_assert_eq(vfio_irq_open(&irq, &vfio_fake.host, "x", vfio_fake.device_fd, 0), 0);
+	cr_assert_eq(vfio_irq_attach(&irq, &kvm), 0);
+	cr_assert_eq(vfio_irq_arm(&irq), 0);
+	cr_assert_eq(write(irq.trigger_fd, &count, sizeof(count)), sizeof(count));
+	cr_assert_eq(write(irq.unmask_fd, &count, sizeof(count)), sizeof(count));
+	vfio_irq_detach(&irq, &kvm);
+	cr_assert_lt(read(irq.trigger_fd, &count, sizeof(count)), 0);
+	cr_assert_lt(read(irq.unmask_fd, &count, sizeof(count)), 0);
+	vfio_irq_close(&irq);
+	cr_assert_eq(irq.trigger_fd, -1);
+}
+
+Test(vfio_platform, an_interrupt_that_vfio_cannot_signal_is_refused)
+{
+	struct vfio_irq irq;
+
+	vfio_fake.irq_flags[0] = 0;
+	cr_assert_eq(vfio_irq_open(&irq, &vfio_fake.host, "x", vfio_fake.device_fd, 0), -EINVAL);
+	cr_assert_eq(vfio_irq_open(&irq, &vfio_fake.host, "x", vfio_fake.device_fd, 1), -EINVAL);
+}
+
+/* --- trapped regions ----------------------------------------------------------------------------
+ */
+
+static void create_trapped(uint64_t size, uint32_t flags)
+{
+	vfio_fake.region_size[0] = size;
+	vfio_fake.region_flags[0] = flags;
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(bus.count, 1);
+	cr_assert(logged("(trapped)"));
+}
+
+static uint64_t guest_read(uint64_t offset, unsigned int width)
+{
+	uint8_t data[8] = { 0 };
+	uint64_t value;
+
+	mmio_bus_access(&bus, 0xc000000 + offset, data, width, false);
+	memcpy(&value, data, sizeof(value));
+	return le64toh(value);
+}
+
+static void guest_write(uint64_t offset, unsigned int width, uint64_t value)
+{
+	uint8_t data[8];
+
+	value = htole64(value);
+	memcpy(data, &value, sizeof(data));
+	mmio_bus_access(&bus, 0xc000000 + offset, data, width, true);
+}
+
+Test(vfio_platform, a_region_that_cannot_be_mapped_is_trapped)
+{
+	static const unsigned char registers[16] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	unsigned char written[16];
+
+	create_trapped(0x40, RW);
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_null(strstr(fake_trace_text(), "kvm map"));
+	cr_assert_eq(pwrite(vfio_fake.device_fd, registers, 16, 0), 16);
+	cr_assert_eq(guest_read(0, 1), 1);
+	cr_assert_eq(guest_read(2, 2), 0x0403);
+	cr_assert_eq(guest_read(4, 4), 0x08070605);
+	cr_assert_eq(guest_read(0, 8), 0x0807060504030201);
+	guest_write(8, 8, 0x1817161514131211);
+	guest_write(4, 2, 0xaabb);
+	guest_write(1, 1, 0xcc);
+	cr_assert_eq(pread(vfio_fake.device_fd, written, 16, 0), 16);
+	cr_assert_arr_eq(
+		written, "\x01\xcc\x03\x04\xbb\xaa\x07\x08\x11\x12\x13\x14\x15\x16\x17\x18", 16);
+	device->ops->quiesce(device);
+	destroy();
+}
+
+Test(vfio_platform, unaligned_accesses_reach_no_register)
+{
+	create_trapped(0x40, RW);
+	guest_write(1, 4, 0xffffffff);
+	guest_write(4, 8, 0xffffffff);
+	cr_assert_eq(guest_read(0, 8), 0);
+	cr_assert_eq(pwrite(vfio_fake.device_fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, 0), 8);
+	cr_assert_eq(guest_read(1, 2), 0);
+	destroy();
+}
+
+Test(vfio_platform, read_only_and_write_only_regions_are_so)
+{
+	create_trapped(0x40, VFIO_REGION_INFO_FLAG_READ);
+	guest_write(0, 4, 0xffffffff);
+	cr_assert_eq(guest_read(0, 4), 0);
+	destroy();
+}
+
+Test(vfio_platform, an_error_reads_as_zero_and_is_logged_once)
+{
+	create_trapped(0x40, RW);
+	/* Behind the device's back its file ends. */
+	cr_assert_eq(ftruncate(vfio_fake.device_fd, 2), 0);
+	cr_assert_eq(guest_read(0, 4), 0);
+	cr_assert_eq(guest_read(8, 4), 0);
+	cr_assert(logged("3100000.serial region 0: a read at 0x0 failed"));
+	cr_assert_not(logged("at 0x8"));
+	destroy();
+}
+
+Test(vfio_platform, an_address_that_is_not_a_pages_start_is_trapped)
+{
+	options.address_count = 1;
+	options.addresses[0] = 0xc000200;
+	create_trapped(0x10000, RW | VFIO_REGION_INFO_FLAG_MMAP);
+	destroy();
+}
+
+Test(vfio_platform, a_region_of_part_of_a_page_is_trapped)
+{
+	create_trapped(0x1040, RW | VFIO_REGION_INFO_FLAG_MMAP);
+	destroy();
+}
+
+Test(vfio_platform, a_read_only_region_is_a_read_only_slot)
+{
+	vfio_fake.region_flags[0] = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_MMAP;
+	cr_assert_eq(create(), 0);
+	cr_assert_eq(device->ops->attach(device), 0);
+	cr_assert_not_null(strstr(fake_trace_text(), "kvm map 0xc000000 0x10000 ro\n"));
+	device->ops->quiesce(device);
+	destroy();
+}
