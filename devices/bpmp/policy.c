@@ -241,9 +241,12 @@ void bpmp_policy_finish(struct bpmp_policy *policy, const struct bpmp_request *t
 	uint32_t size = bpmp_response_size(&call);
 
 	if (response->error != 0) {
-		/* No firmware answers with a positive code; Linux would read it as an error, too.
-		 */
-		bpmp_respond_error(response, response->error < 0 ? -response->error : BPMP_EIO);
+		int32_t error = response->error;
+
+		bpmp_respond_error(response, BPMP_EIO);
+		/* No firmware answers with a positive code; Linux would read it as an error too. */
+		if (error < 0)
+			response->error = error;
 		return;
 	}
 	if (response->size < size) {

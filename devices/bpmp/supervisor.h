@@ -4,7 +4,7 @@
 #define DEVICES_BPMP_SUPERVISOR_H
 
 #include "devices/bpmp/ids.h"
-#include "devices/bpmp/messages.h"
+#include "devices/bpmp/worker_protocol.h"
 #include "vmm/base/event_loop.h"
 #include "vmm/base/worker.h"
 

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Unlike other workers it does not die with the machine: it is the one that can put back what
- * the guest changed at the host's BPMP.
- */
 #include "devices/bpmp/worker.h"
 
-#include "devices/bpmp/bpmp.h"
-#include "devices/bpmp/host.h"
 #include "devices/bpmp/mailbox_scan.h"
-#include "devices/bpmp/messages.h"
-#include "seccomp/jail.h"
+#include "devices/bpmp/worker_protocol.h"
 #include "vmm/base/log.h"
-#include "vmm/base/worker.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -140,32 +131,4 @@ int bpmp_worker_serve(struct bpmp_worker *worker)
 		}
 	}
 	return bpmp_server_restore(&worker->server) ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-int bpmp_worker_main(int argc, char **argv)
-{
-	struct bpmp_worker *worker = calloc(1, sizeof(*worker));
-	struct bpmp_host_node node;
-	int status;
-
-	(void)argc, (void)argv;
-	if (!worker)
-		return EXIT_FAILURE;
-	worker->socket = WORKER_SOCKET;
-	worker->doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL;
-	worker->answer = WORKER_FIRST_FD + BPMP_FD_ANSWER;
-	worker->shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		WORKER_FIRST_FD + BPMP_FD_SHARED, 0);
-	if (worker->shared == MAP_FAILED) {
-		log_error("cannot map the guest's mailbox: %s", strerror(errno));
-		free(worker);
-		return EXIT_FAILURE;
-	}
-	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
-	worker->host = &node.host;
-	if (jail_enter_worker(JAIL_BPMP, WORKER_FIRST_FD + BPMP_FD_COUNT) < 0)
-		return EXIT_FAILURE;
-	status = bpmp_worker_serve(worker);
-	/* No free(): it may call what the jail denies, and the process ends here. */
-	return status;
 }

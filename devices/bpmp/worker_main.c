@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process around the BPMP worker. Unlike other workers it does not die with the machine: it
+ * is the one that can put back what the guest changed at the host's BPMP.
+ */
+#include "devices/bpmp/bpmp.h"
+#include "devices/bpmp/host.h"
+#include "devices/bpmp/worker.h"
+#include "devices/bpmp/worker_protocol.h"
+#include "seccomp/jail.h"
+#include "vmm/base/log.h"
+#include "vmm/base/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int bpmp_worker_main(int argc, char **argv)
+{
+	struct bpmp_worker worker = {
+		.socket = WORKER_SOCKET,
+		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
+		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
+	};
+	struct bpmp_host_node node;
+
+	(void)argc, (void)argv;
+	worker.shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		WORKER_FIRST_FD + BPMP_FD_SHARED, 0);
+	if (worker.shared == MAP_FAILED) {
+		log_error("cannot map the guest's mailbox: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
+	worker.host = &node.host;
+	if (jail_enter_worker(JAIL_BPMP, WORKER_FIRST_FD + BPMP_FD_COUNT) < 0)
+		return EXIT_FAILURE;
+	return bpmp_worker_serve(&worker);
+}

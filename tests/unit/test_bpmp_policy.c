@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the guest may ask of the BPMP: every command on every kind of id, in every length. */
+#include "devices/bpmp/message.h"
+#include "devices/bpmp/policy.h"
+#include "tests/unit/bpmp_model.h"
+#include "tests/unit/fakes.h"
+#include "vmm/base/util.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 155 owned; 319 an ancestor; 102 a protected root, though the node names it. */
+static void setup(struct bpmp_policy *policy)
+{
+	struct bpmp_ids ids = model_ids();
+
+	fake_log_capture();
+	bpmp_policy_init(policy, &ids);
+	cr_assert_eq(bpmp_policy_add_ancestor(policy, 319), 0);
+}
+
+enum expected {
+	FORWARD,
+	ANSWER, /* with success */
+	HOLE,	/* -EINVAL, but not counted: Linux asks for every id */
+	EINVAL_,
+	EACCES_,
+	EBADCMD_,
+	ENODEV_, /* answered, not counted */
+};
+
+static void expect(struct bpmp_policy *policy, const struct bpmp_request *request,
+	enum expected expected, const char *what)
+{
+	static const int errors[] = { 0, 0, BPMP_EINVAL, BPMP_EINVAL, BPMP_EACCES, BPMP_EBADCMD,
+		BPMP_ENODEV };
+	static const enum bpmp_verdict verdicts[] = { BPMP_FORWARD, BPMP_ANSWERED, BPMP_ANSWERED,
+		BPMP_REFUSED, BPMP_REFUSED, BPMP_REFUSED, BPMP_ANSWERED };
+	uint64_t before = bpmp_refusals_total(&policy->refusals);
+	struct bpmp_response response = { .error = 12345 };
+	struct bpmp_request to_host;
+	enum bpmp_verdict verdict = bpmp_policy_decide(policy, request, &to_host, &response);
+	struct bpmp_call call = bpmp_call_of(request), host_call;
+	char text[64];
+
+	bpmp_call_text(&call, text, sizeof(text));
+	cr_assert_eq(verdict, verdicts[expected], "%s (%s): verdict %d", text, what, verdict);
+	cr_assert_eq(bpmp_refusals_total(&policy->refusals) - before, verdict == BPMP_REFUSED,
+		"%s (%s): count", text, what);
+	if (verdict == BPMP_FORWARD) {
+		host_call = bpmp_call_of(&to_host);
+		cr_assert_eq(memcmp(&call, &host_call, sizeof(call)), 0, "%s (%s)", text, what);
+		return;
+	}
+	cr_assert_eq(
+		response.error, -errors[expected], "%s (%s): error %d", text, what, response.error);
+	if (response.error)
+		cr_assert_eq(response.size, 0, "%s (%s)", text, what);
+	else
+		cr_assert_eq(response.size, bpmp_response_size(&call), "%s (%s)", text, what);
+}
+
+Test(bpmp_policy, every_clock_command_on_every_kind_of_clock)
+{
+	static const uint32_t ids[] = { 155, 319, 102, 100, 320, BPMP_CLK_ID_MASK };
+	static const struct {
+		uint32_t command;
+		enum expected owned, ancestor, root, foreign, beyond;
+	} table[] = {
+		{ 0, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ BPMP_CLK_GET_RATE, FORWARD, FORWARD, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_CLK_SET_RATE, FORWARD, EACCES_, EACCES_, EACCES_, EINVAL_ },
+		{ BPMP_CLK_ROUND_RATE, FORWARD, FORWARD, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_CLK_GET_PARENT, FORWARD, FORWARD, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_CLK_SET_PARENT, FORWARD, EACCES_, EACCES_, EACCES_, EINVAL_ },
+		{ BPMP_CLK_IS_ENABLED, ANSWER, ANSWER, ANSWER, EACCES_, EINVAL_ },
+		{ BPMP_CLK_ENABLE, FORWARD, FORWARD, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_CLK_DISABLE, ANSWER, ANSWER, ANSWER, EACCES_, EINVAL_ },
+		{ 9, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 10, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 11, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 12, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 13, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ BPMP_CLK_GET_ALL_INFO, FORWARD, FORWARD, FORWARD, HOLE, HOLE },
+		{ BPMP_CLK_GET_MAX_CLK_ID, ANSWER, ANSWER, ANSWER, ANSWER, ANSWER },
+		{ BPMP_CLK_GET_FMAX_AT_VMIN, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 17, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ 255, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_, EBADCMD_ },
+	};
+	static const uint32_t wrong_sizes[] = { 0, 1, 3, 4, 8, 15, 17, 120 };
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const enum expected row[] = { table[i].owned, table[i].ancestor, table[i].root,
+			table[i].foreign, table[i].beyond, table[i].beyond };
+
+		for (size_t j = 0; j < ARRAY_SIZE(ids); j++) {
+			struct bpmp_request request = bpmp_clk_request(table[i].command, ids[j]);
+
+			if (table[i].command == BPMP_CLK_SET_PARENT) {
+				request = bpmp_clk_parent_request(ids[j], 102);
+			}
+			expect(&policy, &request, row[j], "exact");
+			for (size_t k = 0; k < ARRAY_SIZE(wrong_sizes); k++) {
+				request.size = wrong_sizes[k];
+				expect(&policy, &request, EINVAL_, "wrong length");
+			}
+		}
+	}
+}
+
+Test(bpmp_policy, every_reset_command_on_every_kind_of_reset)
+{
+	static const struct {
+		uint32_t command;
+		enum expected owned, foreign, beyond;
+	} table[] = {
+		{ 0, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ BPMP_RESET_ASSERT, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_RESET_DEASSERT, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_RESET_MODULE, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_RESET_GET_MAX_ID, ANSWER, ANSWER, ANSWER },
+		{ 5, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ UINT32_MAX, EBADCMD_, EBADCMD_, EBADCMD_ },
+	};
+	static const uint32_t wrong_sizes[] = { 0, 4, 7, 9, 12, 120 };
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const uint32_t ids[] = { 100, 99, 101, UINT32_MAX };
+		const enum expected row[] = { table[i].owned, table[i].foreign, table[i].beyond,
+			table[i].beyond };
+
+		for (size_t j = 0; j < ARRAY_SIZE(ids); j++) {
+			struct bpmp_request request = bpmp_reset_request(table[i].command, ids[j]);
+
+			expect(&policy, &request, row[j], "exact");
+			for (size_t k = 0; k < ARRAY_SIZE(wrong_sizes); k++) {
+				request.size = wrong_sizes[k];
+				expect(&policy, &request, EINVAL_, "wrong length");
+			}
+		}
+	}
+}
+
+Test(bpmp_policy, every_power_domain_command_on_every_kind_of_domain)
+{
+	static const struct {
+		uint32_t command, argument;
+		enum expected owned, foreign, beyond;
+	} table[] = {
+		{ BPMP_PG_QUERY_ABI, BPMP_PG_GET_MAX_ID, ANSWER, ANSWER, ANSWER },
+		{ BPMP_PG_QUERY_ABI, 5, ENODEV_, ENODEV_, ENODEV_ },
+		{ BPMP_PG_SET_STATE, BPMP_PG_OFF, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_PG_SET_STATE, BPMP_PG_ON, FORWARD, EACCES_, EINVAL_ },
+		{ BPMP_PG_SET_STATE, 2, EINVAL_, EACCES_, EINVAL_ },
+		{ BPMP_PG_SET_STATE, UINT32_MAX, EINVAL_, EACCES_, EINVAL_ },
+		{ BPMP_PG_GET_STATE, 0, ANSWER, EACCES_, EINVAL_ },
+		{ BPMP_PG_GET_NAME, 0, FORWARD, HOLE, HOLE },
+		{ BPMP_PG_GET_MAX_ID, 0, ANSWER, ANSWER, ANSWER },
+		{ 5, 0, EBADCMD_, EBADCMD_, EBADCMD_ },
+		{ UINT32_MAX, 0, EBADCMD_, EBADCMD_, EBADCMD_ },
+	};
+	static const uint32_t wrong_sizes[] = { 0, 4, 8, 11, 13, 120 };
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const uint32_t ids[] = { 35, 34, 36, UINT32_MAX };
+		const enum expected row[] = { table[i].owned, table[i].foreign, table[i].beyond,
+			table[i].beyond };
+
+		for (size_t j = 0; j < ARRAY_SIZE(ids); j++) {
+			struct bpmp_request request =
+				bpmp_pg_request(table[i].command, ids[j], table[i].argument);
+
+			expect(&policy, &request, row[j], "exact");
+			for (size_t k = 0; k < ARRAY_SIZE(wrong_sizes); k++) {
+				request.size = wrong_sizes[k];
+				expect(&policy, &request, EINVAL_, "wrong length");
+			}
+		}
+	}
+}
+
+static bool is_served(uint32_t mrq)
+{
+	static const uint32_t served[] = { 0, 9, 20, 22, 23, 66, 71 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
+		if (served[i] == mrq)
+			return true;
+	return false;
+}
+
+Test(bpmp_policy, other_mrqs_have_no_handler_and_query_abi_says_so)
+{
+	struct bpmp_request to_host, request = { 0 }, query;
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (uint32_t mrq = 0; mrq < 256; mrq++) {
+		query = model_request(BPMP_MRQ_QUERY_ABI, &mrq, sizeof(mrq));
+		cr_assert_eq(
+			bpmp_policy_decide(&policy, &query, &to_host, &response), BPMP_ANSWERED);
+		cr_assert_eq(response.error, 0);
+		cr_assert_eq((int32_t)bpmp_response_u32(&response),
+			is_served(mrq) ? 0 : -BPMP_ENODEV, "MRQ %u", mrq);
+		if (is_served(mrq))
+			continue;
+		request.mrq = mrq;
+		request.size = mrq % 121;
+		cr_assert_eq(
+			bpmp_policy_decide(&policy, &request, &to_host, &response), BPMP_REFUSED);
+		cr_assert_eq(response.error, -BPMP_ENOHANDLER, "MRQ %u", mrq);
+	}
+}
+
+Test(bpmp_policy, ping_and_tag_are_answered_here)
+{
+	static const uint32_t challenge = 0x80000001;
+	struct bpmp_request to_host, request;
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (uint32_t mrq = 0; mrq <= 9; mrq += 9) {
+		request = model_request(mrq, &challenge, sizeof(challenge));
+		cr_assert_eq(
+			bpmp_policy_decide(&policy, &request, &to_host, &response), BPMP_ANSWERED);
+		cr_assert_eq(response.size, 4);
+		cr_assert_eq(bpmp_response_u32(&response), 2);
+		request.size = 3;
+		cr_assert_eq(
+			bpmp_policy_decide(&policy, &request, &to_host, &response), BPMP_REFUSED);
+	}
+	request = model_request(BPMP_MRQ_QUERY_FW_TAG, "", 0);
+	cr_assert_eq(bpmp_policy_decide(&policy, &request, &to_host, &response), BPMP_ANSWERED);
+	cr_assert_eq(response.size, 32);
+	cr_assert_str_eq((char *)response.data, "bpmp-vmm");
+}
+
+/* One request whose answer by the host is a bare success. */
+static enum bpmp_verdict ask(
+	struct bpmp_policy *policy, struct bpmp_request request, struct bpmp_response *response)
+{
+	struct bpmp_call call = bpmp_call_of(&request);
+	struct bpmp_request to_host;
+	enum bpmp_verdict verdict = bpmp_policy_decide(policy, &request, &to_host, response);
+
+	if (verdict == BPMP_FORWARD) {
+		memset(response, 0, sizeof(*response));
+		response->size = bpmp_response_size(&call);
+		bpmp_policy_finish(policy, &to_host, response);
+	}
+	return verdict;
+}
+
+static uint32_t is_enabled(struct bpmp_policy *policy, uint32_t id)
+{
+	struct bpmp_response response;
+
+	ask(policy, bpmp_clk_request(BPMP_CLK_IS_ENABLED, id), &response);
+	cr_assert_eq(response.error, 0);
+	return bpmp_response_u32(&response);
+}
+
+Test(bpmp_policy, the_host_hears_of_an_owned_clocks_first_enable_and_last_disable)
+{
+	struct bpmp_request enable = bpmp_clk_request(BPMP_CLK_ENABLE, 155);
+	struct bpmp_request disable = bpmp_clk_request(BPMP_CLK_DISABLE, 155);
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	cr_assert_eq(is_enabled(&policy, 155), 0);
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_FORWARD);
+	cr_assert_eq(is_enabled(&policy, 155), 1);
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_ANSWERED);
+	cr_assert_eq(ask(&policy, disable, &response), BPMP_ANSWERED);
+	cr_assert_eq(is_enabled(&policy, 155), 1);
+	cr_assert_eq(ask(&policy, disable, &response), BPMP_FORWARD);
+	cr_assert_eq(is_enabled(&policy, 155), 0);
+	cr_assert_eq(ask(&policy, disable, &response), BPMP_ANSWERED, "below zero");
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_FORWARD, "the count did not go below");
+}
+
+Test(bpmp_policy, an_ancestor_is_enabled_once_and_never_disabled)
+{
+	struct bpmp_request enable = bpmp_clk_request(BPMP_CLK_ENABLE, 102);
+	struct bpmp_request disable = bpmp_clk_request(BPMP_CLK_DISABLE, 102);
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_FORWARD);
+	cr_assert_eq(ask(&policy, disable, &response), BPMP_ANSWERED);
+	cr_assert_eq(response.error, 0);
+	cr_assert_eq(is_enabled(&policy, 102), 0, "the guest's own history");
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_ANSWERED, "it is on");
+	cr_assert_eq(is_enabled(&policy, 102), 1);
+	bpmp_policy_reset(&policy);
+	cr_assert_eq(is_enabled(&policy, 102), 0);
+	cr_assert_eq(ask(&policy, enable, &response), BPMP_ANSWERED, "it still is, after a reset");
+}
+
+Test(bpmp_policy, a_refused_enable_leaves_no_history)
+{
+	struct bpmp_request enable = bpmp_clk_request(BPMP_CLK_ENABLE, 155), to_host;
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	cr_assert_eq(bpmp_policy_decide(&policy, &enable, &to_host, &response), BPMP_FORWARD);
+	bpmp_respond_error(&response, BPMP_EACCES);
+	bpmp_policy_finish(&policy, &to_host, &response);
+	cr_assert_eq(response.error, -BPMP_EACCES);
+	cr_assert_eq(is_enabled(&policy, 155), 0);
+}
+
+Test(bpmp_policy, highest_ids)
+{
+	struct bpmp_request max_clock = bpmp_clk_request(BPMP_CLK_GET_MAX_CLK_ID, 0);
+	struct bpmp_request max_reset = bpmp_reset_request(BPMP_RESET_GET_MAX_ID, 0);
+	struct bpmp_request max_domain = bpmp_pg_request(BPMP_PG_GET_MAX_ID, 0, 0);
+	const struct bpmp_ids none = { 0 };
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	ask(&policy, max_clock, &response);
+	cr_assert_eq(bpmp_response_u32(&response), 319, "ancestors count");
+	ask(&policy, max_reset, &response);
+	cr_assert_eq(bpmp_response_u32(&response), 100);
+	ask(&policy, max_domain, &response);
+	cr_assert_eq(bpmp_response_u32(&response), 35);
+
+	/* Linux' probe fails where clocks or domains answer with an error. */
+	bpmp_policy_init(&policy, &none);
+	ask(&policy, max_clock, &response);
+	cr_assert_eq(response.error, 0);
+	ask(&policy, max_domain, &response);
+	cr_assert_eq(response.error, 0);
+	ask(&policy, max_reset, &response);
+	cr_assert_eq(response.error, -BPMP_ENODEV);
+}
+
+Test(bpmp_policy, power_state_is_the_guests_own_history)
+{
+	struct bpmp_request get = bpmp_pg_request(BPMP_PG_GET_STATE, 35, 0);
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	ask(&policy, get, &response);
+	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_OFF);
+	cr_assert_eq(ask(&policy, bpmp_pg_request(BPMP_PG_SET_STATE, 35, BPMP_PG_ON), &response),
+		BPMP_FORWARD);
+	ask(&policy, get, &response);
+	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_ON);
+	bpmp_policy_reset(&policy);
+	ask(&policy, get, &response);
+	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_OFF);
+}
+
+Test(bpmp_policy, parents_must_be_visible_and_rates_not_negative)
+{
+	struct bpmp_policy policy;
+	struct bpmp_request request;
+
+	setup(&policy);
+	request = bpmp_clk_parent_request(155, 319);
+	expect(&policy, &request, FORWARD, "a visible parent");
+	request = bpmp_clk_parent_request(155, 14);
+	expect(&policy, &request, EACCES_, "a foreign parent");
+	request = bpmp_clk_parent_request(155, 155);
+	expect(&policy, &request, EACCES_, "itself");
+	request = bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, -1);
+	expect(&policy, &request, EINVAL_, "a negative rate");
+	request = bpmp_clk_rate_request(BPMP_CLK_ROUND_RATE, 155, INT64_MIN);
+	expect(&policy, &request, EINVAL_, "a negative rate");
+	request = bpmp_clk_rate_request(BPMP_CLK_ROUND_RATE, 155, INT64_MAX);
+	expect(&policy, &request, FORWARD, "a large rate");
+}
+
+Test(bpmp_policy, what_goes_out_is_rebuilt)
+{
+	struct bpmp_request request = bpmp_clk_request(BPMP_CLK_ENABLE, 155), to_host;
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+	uint8_t zeroes[116] = { 0 };
+
+	setup(&policy);
+	memset(request.data + 4, 0xa5, sizeof(request.data) - 4);
+	cr_assert_eq(bpmp_policy_decide(&policy, &request, &to_host, &response), BPMP_FORWARD);
+	cr_assert_eq(to_host.size, 16);
+	cr_assert_eq(memcmp(to_host.data + 4, zeroes, sizeof(zeroes)), 0);
+}
+
+Test(bpmp_policy, protected_roots_are_never_owned)
+{
+	static const uint32_t roots[] = { 14, 91, 102, 103, 288, 292, 327 };
+	struct bpmp_ids ids = { 0 };
+	struct bpmp_policy policy;
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		cr_assert_eq(bpmp_id_set_add(&ids.clocks, roots[i]), 0);
+	cr_assert_eq(bpmp_id_set_add(&ids.clocks, 155), 0);
+	bpmp_policy_init(&policy, &ids);
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		cr_assert_not_null(bpmp_policy_clock(&policy, roots[i]));
+		cr_assert_not(bpmp_policy_clock(&policy, roots[i])->owned);
+	}
+	cr_assert(bpmp_policy_clock(&policy, 155)->owned);
+	cr_assert_null(bpmp_policy_clock(&policy, 15));
+}
+
+Test(bpmp_policy, the_table_of_clocks_is_bounded)
+{
+	struct bpmp_policy policy;
+	struct bpmp_ids ids = { 0 };
+
+	bpmp_policy_init(&policy, &ids);
+	for (uint32_t i = 0; i < BPMP_MAX_CLOCKS; i++)
+		cr_assert_eq(bpmp_policy_add_ancestor(&policy, i), 0);
+	cr_assert_eq(bpmp_policy_add_ancestor(&policy, BPMP_MAX_CLOCKS), -ENOSPC);
+	cr_assert_eq(bpmp_policy_add_ancestor(&policy, 5), 0, "known already");
+}
+
+Test(bpmp_policy, a_refusal_is_logged_once_with_its_remedy)
+{
+	struct bpmp_request request = bpmp_clk_request(BPMP_CLK_ENABLE, 100);
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+	const char *first;
+
+	setup(&policy);
+	for (int i = 0; i < 3; i++)
+		ask(&policy, request, &response);
+	first = strstr(fake_log_text(), "CLK ENABLE of clock 100");
+	cr_assert_not_null(first, "%s", fake_log_text());
+	cr_assert_not_null(strstr(first, "--bpmp clocks=100"));
+	cr_assert_null(strstr(first + 1, "CLK ENABLE of clock 100"), "logged twice");
+	cr_assert_eq(policy.refusals.kind_count, 1);
+	cr_assert_eq(policy.refusals.kinds[0].count, 3);
+
+	ask(&policy, bpmp_reset_request(BPMP_RESET_ASSERT, 7), &response);
+	cr_assert_not_null(strstr(fake_log_text(), "--bpmp resets=7"));
+	ask(&policy, bpmp_pg_request(BPMP_PG_SET_STATE, 7, 1), &response);
+	cr_assert_not_null(strstr(fake_log_text(), "--bpmp power-domains=7"));
+	ask(&policy, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 102, 1), &response);
+	cr_assert_null(strstr(fake_log_text(), "clocks=102"), "no option allows that");
+}
+
+Test(bpmp_policy, kinds_of_refusals_are_bounded)
+{
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	for (uint32_t id = 1000; id < 1000 + 3 * BPMP_REFUSAL_KINDS; id++)
+		ask(&policy, bpmp_clk_request(BPMP_CLK_ENABLE, id), &response);
+	cr_assert_eq(policy.refusals.kind_count, BPMP_REFUSAL_KINDS);
+	cr_assert_eq(bpmp_refusals_total(&policy.refusals), 3 * BPMP_REFUSAL_KINDS);
+}
