@@ -142,6 +142,14 @@ static const char *strings(const void *blob, const char *path, const char *name)
 	return text;
 }
 
+static int count_children(const void *blob)
+{
+	int node, count = 0;
+
+	fdt_for_each_subnode(node, blob, 0) count++;
+	return count;
+}
+
 static bool logged(const char *text)
 {
 	return strstr(fake_log_text(), text) != NULL;
@@ -251,6 +259,11 @@ Test(fdt_clone, a_list_that_cannot_be_parsed_goes_whole)
 	cr_assert(logged("clocks of serial@3100000 dropped: it cannot be parsed"));
 	cr_assert(logged("resets of serial@3100000 dropped: it names a node that is not"));
 	free(blob);
+
+	fixture_cells(UART "clocks", HOST_APB_CLOCK, HOST_BPMP); /* nor does its clock come along */
+	blob = clone_uart();
+	cr_assert_lt(fdt_path_offset(blob, "/host-clock-8000"), 0);
+	free(blob);
 }
 
 Test(fdt_clone, a_primecell_gets_its_fixed_clock_once)
@@ -276,6 +289,7 @@ Test(fdt_clone, a_primecell_gets_its_fixed_clock_once)
 	blob = finish(&fdt);
 
 	cr_assert_str_eq(strings(blob, "/host-clock-8000", "compatible"), "fixed-clock");
+	cr_assert_eq(count_children(blob), 4); /* the clock, two devices, the aliases */
 	cr_assert_str_eq(cells(blob, "/host-clock-8000", "clock-frequency"), "16e3600");
 	cr_assert_str_eq(strings(blob, "/host-clock-8000", "clock-output-names"), "clk24mhz");
 	cr_assert_str_eq(cells(blob, "/host-clock-8000", "#clock-cells"), "0");
@@ -346,6 +360,12 @@ Test(fdt_clone, assigned_clocks_stay_only_when_they_are_the_devices_own)
 	cr_assert_str_eq(cells(blob, "/serial@c000000", "assigned-clock-parents"), "(none)");
 	cr_assert_str_eq(cells(blob, "/serial@c000000", "assigned-clock-rates"), "(none)");
 	cr_assert(logged("assigned-clocks of serial@3100000 dropped"));
+	free(blob);
+
+	fixture_cells(UART "assigned-clock-parents", HOST_BPMP, 102);
+	fixture_cells(UART "assigned-clocks", HOST_BPMP, 156);
+	blob = clone_uart();
+	cr_assert_str_eq(cells(blob, "/serial@c000000", "assigned-clocks"), "(none)");
 	free(blob);
 }
 
