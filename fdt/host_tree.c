@@ -313,7 +313,7 @@ static void remember_phandle(struct host_tree *tree, int fd, const char *path)
 	struct phandle_entry *grown;
 	unsigned char *data;
 	uint32_t phandle;
-	size_t size;
+	size_t size = 0;
 
 	if (tree->entry_count >= HOST_TREE_MAX_NODES || read_file(fd, "phandle", &data, &size) != 0)
 		return;
