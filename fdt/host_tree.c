@@ -311,7 +311,7 @@ int host_tree_read_path(const struct host_tree *tree, const char *path, struct h
 static void remember_phandle(struct host_tree *tree, int fd, const char *path)
 {
 	struct phandle_entry *grown;
-	unsigned char *data;
+	unsigned char *data = NULL;
 	uint32_t phandle;
 	size_t size = 0;
 
