@@ -15,7 +15,7 @@ from pathlib import Path
 RIG = Path(__file__).resolve().parent
 TOP = RIG.parent.parent
 BUILD = TOP / "build" / "rig"
-VMM = TOP / "build" / "aarch64" / "bpmp-vmm"
+VMM = Path(os.environ.get("BPMP_VMM", TOP / "build" / "aarch64" / "bpmp-vmm"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bpmp-vmm"
 
 CROSS = "" if platform.machine() == "aarch64" else "aarch64-linux-gnu-"

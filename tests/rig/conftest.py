@@ -133,4 +133,4 @@ def pytest_report_header() -> str:
     if artifacts.VMM.exists():
         seconds = time.time() - artifacts.VMM.stat().st_mtime
         age = f"built {seconds / 60:.0f} minutes ago"
-    return f"program under test: {artifacts.VMM.relative_to(artifacts.TOP)}, {age}"
+    return f"program under test: {artifacts.VMM}, {age}"

@@ -30,8 +30,10 @@ class Vm:
         cmdline = f"console=hvc0 loglevel=7 panic=-1 {words}".strip()
         self.command = (f"bpmp-vmm {FILES} --memory {memory} --console {console} "
                         f"--cmdline '{cmdline}' {options}")
+        # The VMM leaves the terminal's output processing as it is: off, for bytes as they are.
         # exec: the session's process is the VMM itself, so its status is the session's.
-        self.session: Session = host.start(f"exec {self.command} 2>{self.log_path}", name)
+        self.session: Session = host.start(
+            f"stty -opost; exec {self.command} 2>{self.log_path}", name)
         self.console: Stream = self.session
 
     def __enter__(self) -> Vm:
