@@ -80,7 +80,7 @@ static const struct value_field console_fields[] = {
 };
 static const struct value_field passthrough_fields[] = {
 	FIELD("device", VALUE_STRING, struct passthrough_text, device),
-	FIELD("compatible", VALUE_STRING, struct passthrough_text, compatible),
+	FIELD("compatible", VALUE_COMPATIBLE, struct passthrough_text, compatible),
 	FIELD("address", VALUE_STRING, struct passthrough_text, address),
 	FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu),
 };

@@ -104,6 +104,7 @@ static int store(
 		snprintf(problem, size, "'%s' is 'on' or 'off', not '%s'", field->key, text);
 		return -EINVAL;
 	case VALUE_STRING:
+	case VALUE_COMPATIBLE:
 		*(char **)place = strdup(text);
 		if (*text && *(char **)place)
 			return 0;
@@ -165,13 +166,34 @@ static int unknown_key(const char *key, size_t length, const struct value_field 
 	return -EINVAL;
 }
 
+/* How much of `text` is the first item, commas that belong to its value included. */
+static size_t item_length(const char *text, const struct value_field *fields, size_t count)
+{
+	size_t length = strcspn(text, ","), key_length = strcspn(text, "=,");
+	const struct value_field *field = find_field(text, key_length, fields, count);
+
+	if (!field || field->type != VALUE_COMPATIBLE)
+		return length;
+	while (text[length] == ',') {
+		const char *word = text + length + 1;
+		size_t word_length = strcspn(word, ",");
+
+		if (strcspn(word, "=,") < word_length ||
+			find_field(word, word_length, fields, count))
+			break;
+		length += 1 + word_length;
+	}
+	return length;
+}
+
 int value_parse(const char *text, const struct value_field *fields, size_t field_count,
 	void *target, char *problem, size_t problem_size)
 {
 	bool first = true;
 
 	while (first || *text) {
-		size_t length = strcspn(text, ","), key_length = strcspn(text, "=,");
+		size_t length = item_length(text, fields, field_count);
+		size_t key_length = strcspn(text, "=,");
 		const struct value_field *field = find_field(text, key_length, fields, field_count);
 		const char *value = NULL;
 		char *item = strndup(text, length);

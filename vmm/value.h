@@ -19,6 +19,9 @@ struct value_list {
 enum value_type {
 	VALUE_BOOL,   /* bool: bare, on, off */
 	VALUE_STRING, /* const char *: what is left after its key, up to a comma */
+	/* const char *: as above, but a word that is no key of this option belongs to it:
+	 * compatible=arm,pl011,address=host */
+	VALUE_COMPATIBLE,
 	VALUE_NUMBER, /* uint64_t: decimal or 0x */
 	VALUE_SIZE,   /* uint64_t bytes: a number with K, M, G or T */
 	VALUE_CHOICE, /* int: the index in `choices` */
