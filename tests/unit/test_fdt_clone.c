@@ -20,6 +20,7 @@ enum { HOST_GIC = 1, HOST_BPMP = 3, HOST_PLL = 7, HOST_APB_CLOCK = 0x8000, HOST_
 static void make_host(void)
 {
 	fixture_create();
+	fake_log_capture();
 	fixture_cells("base/#address-cells", 2);
 	fixture_cells("base/#size-cells", 2);
 	fixture_strings("base/compatible", "nvidia,p3737-0000+p3701-0000\0nvidia,tegra234");
