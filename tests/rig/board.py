@@ -67,7 +67,7 @@ class Board:
                      for name in ("console", "wire", "agent")}
         place = {name: f"unix:{listener.path}" for name, listener in listeners.items()}
         agent = f"socket,id=agent,path={listeners['agent'].path}"
-        line = qemu.command(self.kind, archive, [place["console"], place["wire"]], agent)
+        line = qemu.command(self.kind, archive, place["console"], place["wire"], agent)
         self._process = qemu.start(line, self.logs / "qemu.log")
         try:
             sockets = {name: listener.accept(20) for name, listener in listeners.items()}

@@ -2,7 +2,8 @@
 """QEMU's command lines for the two boards, and its process.
 
 Board A is `virt`: GICv3 or GICv2, VHE, up to 8 CPUs, a second PL011 to give away.
-Board B is `npcm845-evb`: Cortex-A35 without VHE, GICv2, one CPU, 16550 UARTs, no PSCI.
+Board B is `ast2700a1-evb`: Cortex-A35 without VHE, GICv3, one CPU, 16550 UARTs, no PSCI;
+boards/ast2700.dts says why this one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import artifacts
 
 QEMU = "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1
+SRAM = 0x10000000  # board B's
+WFI_LOOP = 0x17FFFFFF_D503207F  # wfi; b .-4
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Kind:
     @property
     def name(self) -> str:
         name = f"a-gicv{self.gic}-{self.cpus}cpu" if self.board == "a" else "b"
-        return name + ("-icount" if self.icount else "") + ("-special" if self.words else "")
+        name += "-icount" if self.icount else ""
+        return name + "".join("-" + word.split("=")[0] for word in self.words.split()[:1])
 
 
 # On an Orin the IOMMU's interrupts are not remapped, and its devices have no reset driver.
@@ -41,27 +45,37 @@ HOST_WORDS = ("vfio_iommu_type1.allow_unsafe_interrupts=1 vfio_platform.reset_re
               "panic=-1 rdinit=/init")
 
 
-def command(kind: Kind, initramfs: Path, serials: list[str], agent: str) -> list[str]:
-    """`serials`: the host's console and the wire; `agent`: a chardev's options."""
+def command(kind: Kind, initramfs: Path, console: str, wire: str, agent: str) -> list[str]:
+    """`console`, `wire`: where these serial lines end; `agent`: a chardev's options."""
     line = [QEMU, "-nographic", "-nodefaults", "-no-reboot", "-kernel", str(artifacts.kernel()),
             "-initrd", str(initramfs)]
     if kind.icount:
         line += ["-icount", "shift=0,sleep=off"]
-    for serial in serials:
-        line += ["-serial", serial]
     line += ["-chardev", agent]
     if kind.board == "a":
         words = f"console=ttyAMA0 rig.agent=/dev/vport0p1 {HOST_WORDS}"
         line += ["-machine", f"virt,virtualization=on,gic-version={kind.gic}",
+                 "-serial", console, "-serial", wire,
                  "-cpu", "max,pauth-impdef=on", "-smp", str(kind.cpus), "-m", "2G",
                  "-device", "virtio-serial-device",
                  "-device", "virtserialport,chardev=agent,nr=1"]
     else:
         # fw_devlink would wait for a driver of the clocks' supplier.
-        words = f"console=ttyS0 fw_devlink=off rig.agent=/dev/ttyS2 {HOST_WORDS}"
-        line += ["-machine", "npcm845-evb", "-m", "1G", "-serial", "chardev:agent"]
+        words = f"console=ttyS0 fw_devlink=off rig.agent=/dev/ttyS1 {HOST_WORDS}"
+        # The first serial line is that of the chosen UART, the next ones are UART0's and UART1's.
+        line += ["-machine", "ast2700a1-evb,bmc-console=uart4", "-m", "1G",
+                 "-serial", wire, "-serial", console, "-serial", "chardev:agent",
+                 *sleep_forever(cpus=(1, 2, 3))]
     line += ["-dtb", str(artifacts.device_tree(kind.board, kind.gic, kind.cpus))]
     return line + ["-append", f"{words} {kind.words}".strip()]
+
+
+def sleep_forever(cpus: tuple[int, ...]) -> list[str]:
+    """Starts these CPUs of board B, which all run from reset on, in a loop in its SRAM."""
+    line = ["-device", f"loader,addr={SRAM:#x},data={WFI_LOOP:#x},data-len=8"]
+    for cpu in cpus:
+        line += ["-device", f"loader,addr={SRAM:#x},cpu-num={cpu}"]
+    return line
 
 
 def start(line: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -27,8 +27,8 @@ class Uart:
 
 
 # 16550, registers 4 bytes apart: 8 bits, FIFO off, loopback, "data received" on, one byte sent.
-UART_B = Uart("f0001000.serial", "f0001000.serial", "platform/drivers/serial-tegra", "serial",
-              0xF0001000, ((0x0C, 0x03), (0x10, 0x18), (0x04, 0x01), (0x00, 0x55)),
+UART_B = Uart("12c1a000.serial", "12c1a000.serial", "platform/drivers/serial-tegra", "serial",
+              0x12C1A000, ((0x0C, 0x03), (0x10, 0x18), (0x04, 0x01), (0x00, 0x55)),
               ((0x04, 0x00), (0x10, 0x00)))
 # PL011: enabled, "transmitted" unmasked and set by the byte sent.
 UART_A = Uart("9040000.pl011", "9040000.pl011,compatible=arm,pl011",

@@ -22,7 +22,7 @@ def test_host_has_kvm(host: Board) -> None:
 def test_modules_and_bindings(host: Board) -> None:
     assert set(host.check("lsmod | cut -d' ' -f1").split()) >= {"rig_iommu", "rig_bpmp"}
     host.check("test -c /dev/bpmp-host")
-    devices = ["f0001000.serial"] if host.kind.board == "b" else ["9040000.pl011", "9010000.pl031"]
+    devices = ["12c1a000.serial"] if host.kind.board == "b" else ["9040000.pl011", "9010000.pl031"]
     for device in devices:
         driver = host.check(f"readlink /sys/bus/*/devices/{device}/driver")
         assert os.path.basename(driver).startswith("vfio-"), f"{device} has driver {driver}"
@@ -53,10 +53,10 @@ def test_hang_says_what_was_awaited(host: Board) -> None:
 @on(B)
 def test_wire_carries_bytes(host: Board) -> None:
     """Through the UART's registers, from the host: it has no driver there."""
-    host.check("devmem 0xf000100c 8 3; devmem 0xf0001008 8 7")
+    host.check("devmem 0x12c1a00c 8 3; devmem 0x12c1a008 8 7")
     for byte in b"rig":
-        host.check(f"devmem 0xf0001000 8 {byte}")
+        host.check(f"devmem 0x12c1a000 8 {byte}")
     assert host.wire.take(3, 10) == b"rig"
     host.wire.send(b"\xa5")
     host.idle(0.5)
-    assert int(host.check("devmem 0xf0001000 8"), 16) == 0xA5
+    assert int(host.check("devmem 0x12c1a000 8"), 16) == 0xA5
