@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import guest_bpmp as mrq
 import state
 import uart
 from board import Board
-from kinds import A, A_4CPUS, A_GICV2, B, on
+from kinds import A, A_4CPUS, A_GICV2, A_NOIOMMU, B, on
 from vm import Vm
 
 RAM = 0x40000000
@@ -88,18 +90,19 @@ def test_only_its_own_ids_are_touched(host: Board) -> None:
 
 @on(B)
 def test_a_foreign_clock_is_refused_and_counted(host: Board) -> None:
-    """The guest asks for UARTB's clock, which the host's allow-list would grant."""
+    """The guest asks for the memory's clock, which the host's allow-list would grant."""
     with start(host) as vm:
         vm.up()
         for _ in range(3):
-            answer = mrq.request(vm, mrq.MRQ_CLK, mrq.CLK_ENABLE | 156)
-            assert (answer.error, answer.ret) == (0, mrq.BPMP_EPERM)
-        vm.guest("true")
-        assert not [request for request in state.bpmp_log(host) if request.id == 156]
+            answer = mrq.request(vm, mrq.MRQ_CLK, mrq.CLK_ENABLE | 31)
+            assert (answer.error, answer.ret) == (0, mrq.BPMP_EACCES)
+            answer = mrq.request(vm, mrq.MRQ_RESET, mrq.RESET_ASSERT, 24)
+            assert (answer.error, answer.ret) == (0, mrq.BPMP_EACCES)
+        assert not [request for request in state.bpmp_log(host) if request.id in (31, 24)]
         log = vm.ends(0, "poweroff -f")
-        assert "156" in log, log
-        refusals = [line for line in log.splitlines() if "156" in line]
-        assert len(refusals) == 1, refusals
+    refusals = [line for line in log.splitlines() if re.search(r"refus.*\b(31|24)\b", line)]
+    assert len(refusals) == 2, f"one line for each kind:\n{log}"
+    assert re.search(r"6 (requests|.*refus)|refus\w+.* 6\b", log), f"they are counted:\n{log}"
 
 
 @on(A, B)
@@ -174,3 +177,17 @@ def test_fixed_clock_without_a_bpmp(host: Board) -> None:
         assert "tegra-bpmp" not in vm.guest("ls /sys/bus/platform/devices")
         vm.ends(0, "poweroff -f")
     assert state.bpmp_log(host) == []
+
+
+@on(A_NOIOMMU)
+def test_without_an_iommu_only_when_asked_for(host: Board) -> None:
+    """The UART does no DMA, so it works; the log warns of what such a device could do."""
+    with start(host) as vm:
+        log = vm.ends(3, seconds=20)
+        assert "unsafe-noiommu" in log
+    passthrough = f"{uart.UART_A.passthrough},unsafe-noiommu"
+    with Vm(host, f"--passthrough {passthrough}") as vm:
+        vm.up()
+        uart.from_guest(vm, uart.open_tty(vm), 4096)
+        log = vm.ends(0, "poweroff -f")
+        assert "warning" in log and "IOMMU" in log
