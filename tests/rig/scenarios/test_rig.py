@@ -53,7 +53,7 @@ def test_hang_says_what_was_awaited(host: Board) -> None:
 @on(B)
 def test_wire_carries_bytes(host: Board) -> None:
     """Through the UART's registers, from the host: it has no driver there."""
-    host.check("devmem 0x12c1a00c 8 3; devmem 0x12c1a008 8 7")
+    host.check("devmem 0x12c1a010 8 0; devmem 0x12c1a00c 8 3; devmem 0x12c1a008 8 7")
     for byte in b"rig":
         host.check(f"devmem 0x12c1a000 8 {byte}")
     assert host.wire.take(3, 10) == b"rig"
