@@ -50,15 +50,19 @@ static const struct filter_rule memory[] = {
 	ALLOW(madvise),
 };
 
-/* The worker's side of stdio, pty, file and socket; and the terminal's settings. */
+/* A terminal's settings: the worker makes it raw, and either side puts it back. */
+static const struct filter_rule terminal[] = {
+	ALLOW_IOCTL(TCGETS),
+	ALLOW_IOCTL(TCSETS),
+	ALLOW_IOCTL(TIOCGPGRP),
+	ALLOW(getpgid),
+};
+
+/* The worker's side of stdio, pty, file and socket. */
 static const struct filter_rule console[] = {
 	ALLOW(accept4),
 	ALLOW(writev),
 	ALLOW(readv),
-	ALLOW_IOCTL(TCGETS),
-	ALLOW_IOCTL(TCSETS),
-	ALLOW_IOCTL(TCSETSW),
-	ALLOW_IOCTL(TCSETSF),
 };
 
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
@@ -99,10 +103,6 @@ static const struct filter_rule event_loop[] = {
 	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA),
 	ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA),
 	ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER),
-	ALLOW_IOCTL(TCGETS),
-	ALLOW_IOCTL(TCSETS),
-	ALLOW_IOCTL(TCSETSW),
-	ALLOW_IOCTL(TCSETSF),
 };
 
 #define LIST(rules)                                                                                \
@@ -111,11 +111,11 @@ static const struct filter_rule event_loop[] = {
 	}
 
 static const struct filter_list console_lists[] = { LIST(common), LIST(messages), LIST(memory),
-	LIST(console) };
+	LIST(terminal), LIST(console) };
 static const struct filter_list bpmp_lists[] = { LIST(common), LIST(messages) };
 static const struct filter_list vcpu_lists[] = { LIST(common), LIST(messages), LIST(vcpu) };
 static const struct filter_list event_loop_lists[] = { LIST(common), LIST(messages), LIST(memory),
-	LIST(event_loop) };
+	LIST(terminal), LIST(event_loop) };
 
 void filter_rules(enum jail_role role, const struct filter_list **lists, size_t *count)
 {
