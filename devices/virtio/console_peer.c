@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -18,12 +19,26 @@
 #define LOOK_MS		     250
 
 /*
+ * The last words of a client that has left stay until the guest takes them; if it takes nothing for
+ * so long, the next client matters more.
+ */
+#define LAST_WORDS_MS	     2000
+
+/*
  * What a blocking terminal or pipe that reported POLLOUT takes without making us wait. A pipe has
  * room for PIPE_BUF; a terminal promises less.
  */
 #define BLOCKING_WRITE_LIMIT 64
 
 enum { LISTEN, INPUT, OUTPUT };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static void open_stream(struct console_stream *stream, int fd)
 {
@@ -100,6 +115,13 @@ static void accept_client(struct console_peer *peer)
 	drop_client(peer);
 	peer->input = (struct console_stream){ .fd = fd, .is_socket = true };
 	peer->output = peer->input;
+	peer->last_read_ms = now_ms();
+}
+
+/* Whether the client has left and the guest does not care for its last words. */
+static bool makes_room(const struct console_peer *peer, bool want_input)
+{
+	return peer->hung_up && !want_input && now_ms() - peer->last_read_ms >= LAST_WORDS_MS;
 }
 
 int console_peer_prepare(const struct console_peer *peer, struct pollfd fds[CONSOLE_PEER_POLL_FDS],
@@ -107,8 +129,8 @@ int console_peer_prepare(const struct console_peer *peer, struct pollfd fds[CONS
 {
 	for (size_t i = 0; i < CONSOLE_PEER_POLL_FDS; i++)
 		fds[i] = (struct pollfd){ .fd = -1 };
-	/* One client at a time; one that has hung up makes room for the next. */
-	if (peer->input.fd < 0 || peer->hung_up)
+	/* One client at a time. */
+	if (peer->input.fd < 0 || makes_room(peer, want_input))
 		fds[LISTEN] = (struct pollfd){ .fd = peer->listen_fd, .events = POLLIN };
 	/* An unopened pseudo-terminal and a client that hung up would be reported for ever. */
 	if (peer->unopened)
@@ -119,7 +141,7 @@ int console_peer_prepare(const struct console_peer *peer, struct pollfd fds[CONS
 		fds[INPUT] = (struct pollfd){ .fd = peer->input.fd };
 	if (want_output && !peer->output.ended)
 		fds[OUTPUT] = (struct pollfd){ .fd = peer->output.fd, .events = POLLOUT };
-	return peer->in_background ? LOOK_MS : -1;
+	return peer->in_background || peer->hung_up ? LOOK_MS : -1;
 }
 
 static void look_at_pty(struct console_peer *peer)
@@ -163,6 +185,7 @@ size_t console_peer_read(struct console_peer *peer, void *data, size_t size)
 	if (count > 0) {
 		/* What was typed before it was closed comes without another report. */
 		peer->readable = peer->unopened;
+		peer->last_read_ms = now_ms();
 		return (size_t)count;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))

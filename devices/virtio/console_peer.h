@@ -32,6 +32,7 @@ struct console_peer {
 	bool unopened;	    /* CONSOLE_PTY: nobody has it open */
 	bool in_background; /* input comes from a terminal that is another job's now */
 	bool write_error_logged;
+	int64_t last_read_ms; /* when a client last had something to say */
 };
 
 /* How many poll entries it needs. */
