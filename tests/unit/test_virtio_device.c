@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every virtio device is to the machine: its place, its node, its interrupt, its end. */
+#include "devices/virtio/vhost_user_back.h"
+#include "devices/virtio/virtio_device.h"
+#include "fdt/builder.h"
+#include "tests/unit/fakes.h"
+#include "tests/unit/virtio_driver.h"
+#include "vmm/base/kvm.h"
+#include "vmm/base/layout.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <libfdt.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct test_ram ram;
+static struct layout layout;
+static struct mmio_bus bus;
+static struct event_loop loop;
+static struct kvm_vm kvm = { .fd = -1 };
+static struct machine machine;
+
+/* A back end in a thread that stands for a worker's process: `ended` is its pidfd. */
+struct stand_in {
+	struct vhost_user_back back;
+	struct worker worker;
+	pthread_t thread;
+	int socket, ended;
+};
+
+static const struct vhost_user_back_device back_device = { .queue_count = 2 };
+
+static void *serve(void *argument)
+{
+	struct stand_in *stand_in = argument;
+	struct pollfd wait = { .fd = stand_in->socket, .events = POLLIN };
+
+	do {
+		poll(&wait, 1, -1);
+	} while (vhost_user_back_receive(&stand_in->back) == 0);
+	return NULL;
+}
+
+static void start_stand_in(struct stand_in *stand_in)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	stand_in->socket = pair[1];
+	stand_in->ended = eventfd(0, EFD_NONBLOCK);
+	stand_in->worker = (struct worker){ "test", -1, dup(stand_in->ended), pair[0] };
+	vhost_user_back_init(&stand_in->back, pair[1], &back_device);
+	pthread_create(&stand_in->thread, NULL, serve, stand_in);
+}
+
+static void end_stand_in(struct stand_in *stand_in)
+{
+	shutdown(stand_in->socket, SHUT_RDWR);
+	pthread_join(stand_in->thread, NULL);
+	vhost_user_back_close(&stand_in->back);
+	close(stand_in->socket);
+	close(stand_in->ended);
+}
+
+/* The stand-in's process has ended, and its end of the socket with it. */
+static void kill_stand_in(struct stand_in *stand_in)
+{
+	const uint64_t one = 1;
+
+	shutdown(stand_in->socket, SHUT_RDWR);
+	cr_assert_eq(write(stand_in->ended, &one, sizeof(one)), 8);
+}
+
+static const struct device_ops ops = {
+	.describe = virtio_device_describe,
+	.attach = virtio_device_attach,
+	.quiesce = virtio_device_quiesce,
+};
+
+static struct stand_in first, second;
+static struct virtio_device device, other;
+
+static int init_device(struct virtio_device *virtio, const char *name, struct stand_in *stand_in)
+{
+	const struct virtio_device_options options = {
+		.name = name,
+		.ops = &ops,
+		.device_id = 3,
+		.queue_count = 2,
+		.queue_size_max = 64,
+	};
+
+	return virtio_device_init(virtio, &machine, &options, &stand_in->worker);
+}
+
+static void begin(void)
+{
+	fake_log_capture();
+	test_ram_open(&ram, 0x100000);
+	layout_init(&layout);
+	cr_assert_eq(event_loop_open(&loop), 0);
+	machine = (struct machine){
+		.layout = &layout,
+		.bus = &bus,
+		.loop = &loop,
+		.memory = &ram.memory,
+		.memory_fd = -1, /* it comes with attach() */
+		.kvm = &kvm,
+	};
+	start_stand_in(&first);
+	cr_assert_eq(init_device(&device, "first", &first), 0);
+	machine.memory_fd = ram.fd;
+}
+
+static void end(void)
+{
+	virtio_device_close(&device, 0);
+	end_stand_in(&first);
+	event_loop_close(&loop);
+	test_ram_close(&ram);
+}
+
+TestSuite(virtio_device, .init = begin, .fini = end, .timeout = 30);
+
+static uint32_t bus_read(uint64_t gpa)
+{
+	uint8_t data[8] = { 0 };
+	uint32_t value;
+
+	cr_assert(mmio_bus_access(&bus, gpa, data, 4, false));
+	memcpy(&value, data, sizeof(value));
+	return value;
+}
+
+Test(virtio_device, register_files_share_one_window)
+{
+	start_stand_in(&second);
+	cr_assert_eq(init_device(&other, "second", &second), 0);
+	cr_assert_eq(device.mmio.region.base, 0x0a000000);
+	cr_assert_eq(other.mmio.region.base, 0x0a000200);
+	cr_assert_neq(device.spi, other.spi);
+	cr_assert_eq(bus_read(0x0a000000), 0x74726976);
+	cr_assert_eq(bus_read(0x0a000208), 3);
+	cr_assert_eq(layout_claim(&layout, "else", 0x0a00f000, 0x1000), -EEXIST,
+		"the window is one page of the largest size");
+	virtio_device_close(&other, 0);
+	end_stand_in(&second);
+}
+
+Test(virtio_device, node_says_where_it_is_and_that_its_interrupt_is_an_edge)
+{
+	struct fdt_builder fdt;
+	const fdt32_t *cells;
+	void *blob;
+	size_t blob_size;
+	int node, size;
+
+	fdt_builder_start(&fdt);
+	cr_assert_eq(virtio_device_describe(&device.device, &fdt), 0);
+	cr_assert_eq(fdt_builder_finish(&fdt, &blob, &blob_size), 0);
+	node = fdt_path_offset(blob, "/virtio_mmio@a000000");
+	cr_assert_geq(node, 0);
+	cr_assert_eq(fdt_node_check_compatible(blob, node, "virtio,mmio"), 0);
+	cells = fdt_getprop(blob, node, "interrupts", &size);
+	cr_assert_eq(size, 12);
+	cr_assert_eq(fdt32_to_cpu(cells[0]), 0);
+	cr_assert_eq(fdt32_to_cpu(cells[1]), device.spi);
+	cr_assert_eq(fdt32_to_cpu(cells[2]), 1);
+	cells = fdt_getprop(blob, node, "reg", &size);
+	cr_assert_eq(size, 16);
+	cr_assert_eq(fdt32_to_cpu(cells[1]), 0x0a000000);
+	cr_assert_eq(fdt32_to_cpu(cells[3]), 0x200);
+	cr_assert_not_null(fdt_getprop(blob, node, "dma-coherent", NULL));
+	free(blob);
+}
+
+static void run_driver(void)
+{
+	struct test_ring rings[2];
+
+	for (uint32_t i = 0; i < 2; i++)
+		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
+	test_driver_start(&device.mmio, TEST_VERSION_1, rings, 2);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 15);
+}
+
+Test(virtio_device, every_guest_gets_its_interrupts_and_no_older_ones)
+{
+	const uint64_t one = 1;
+	char expected[256];
+
+	snprintf(expected, sizeof(expected),
+		"kvm irqfd %u\nkvm irqfd %u\nkvm irqfd %u\n"
+		"kvm irqfd %u removed\nkvm irqfd %u removed\nkvm irqfd %u removed\n",
+		device.spi, device.spi, device.spi, device.spi, device.spi, device.spi);
+	for (int life = 0; life < 2; life++) {
+		struct pollfd pending;
+
+		fake_trace_clear();
+		cr_assert_eq(virtio_device_attach(&device.device), 0);
+		run_driver();
+		pending = (struct pollfd){ .fd = device.mmio.queues[0].call_fd, .events = POLLIN };
+		cr_assert_eq(write(pending.fd, &one, sizeof(one)), 8);
+		virtio_device_quiesce(&device.device);
+		cr_assert_str_eq(fake_trace_text(), expected);
+		cr_assert_eq(poll(&pending, 1, 0), 0, "the next guest would get it");
+		cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 0);
+		cr_assert_not(first.back.queues[0].started);
+	}
+	fake_kvm_results.irqfd = -EINVAL;
+	cr_assert_eq(virtio_device_attach(&device.device), -EINVAL);
+	cr_assert_not_null(strstr(fake_log_text(), "cannot tie interrupt"));
+}
+
+Test(virtio_device, worker_that_dies_ends_the_machine)
+{
+	virtio_device_attach(&device.device);
+	run_driver();
+	fake_trace_clear();
+	kill_stand_in(&first);
+	/* A reset that comes before the event loop has noticed leaves the news to it. */
+	test_register_write(&device.mmio, VIRTIO_MMIO_STATUS, 0);
+	cr_assert_str_empty(fake_trace_text());
+	cr_assert_eq(event_loop_run_once(&loop, 5000), 0);
+	cr_assert_str_eq(fake_trace_text(), "machine ends 3: first: its process is gone\n");
+	cr_assert_eq(event_loop_run_once(&loop, 0), 0);
+	virtio_device_quiesce(&device.device);
+}
+
+Test(virtio_device, queue_that_breaks_reaches_the_driver)
+{
+	const uint64_t one = 1;
+
+	virtio_device_attach(&device.device);
+	run_driver();
+	cr_assert_eq(write(device.mmio.error_fd, &one, sizeof(one)), 8);
+	cr_assert_eq(event_loop_run_once(&loop, 5000), 0);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 15 | 64);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+}
+
+Test(virtio_device, back_end_that_does_not_greet_leaves_nothing_behind)
+{
+	size_t regions = bus.count;
+
+	start_stand_in(&second);
+	kill_stand_in(&second);
+	pthread_join(second.thread, NULL);
+	cr_assert_eq(init_device(&other, "second", &second), -ECONNRESET);
+	cr_assert_eq(bus.count, regions);
+	cr_assert_eq(other.socket, -1);
+}
