@@ -115,7 +115,6 @@ static int bind_socket(int fd, const struct sockaddr_un *address)
 static int open_unix(struct console_endpoint *endpoint, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat status;
 	int error;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
@@ -126,8 +125,11 @@ static int open_unix(struct console_endpoint *endpoint, const char *path)
 	strcpy(address.sun_path, path);
 	endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	error = endpoint->fd < 0 ? -errno : bind_socket(endpoint->fd, &address);
-	if (error == 0 && (lstat(path, &status) != 0 || listen(endpoint->fd, 1) != 0))
-		error = -errno;
+	if (error == 0) {
+		endpoint->socket_path = path;
+		if (listen(endpoint->fd, 1) != 0)
+			error = -errno;
+	}
 	if (error != 0) {
 		log_error("--console unix=%s: %s", path,
 			error == -EADDRINUSE
@@ -136,22 +138,22 @@ static int open_unix(struct console_endpoint *endpoint, const char *path)
 				: strerror(-error));
 		return error;
 	}
-	endpoint->socket_path = path;
-	endpoint->socket_device = status.st_dev;
-	endpoint->socket_inode = status.st_ino;
 	return 0;
 }
 
 static int open_file(struct console_endpoint *endpoint, const char *path)
 {
 	/* Non-blocking for the case of a device or a pipe. */
-	endpoint->fd =
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int error;
+
+	endpoint->fd = open(path, flags, 0666);
 	if (endpoint->fd >= 0)
 		return 0;
+	error = -errno;
 	log_error("--console file=%s: cannot open it for writing: %s", path,
-		errno == ENXIO ? "nobody reads that pipe" : strerror(errno));
-	return -errno;
+		error == -ENXIO ? "nobody reads that pipe" : strerror(-error));
+	return error;
 }
 
 int console_endpoint_open(struct console_endpoint *endpoint, const struct console_options *options)
@@ -201,13 +203,9 @@ static void restore_terminal(struct console_endpoint *endpoint)
 
 void console_endpoint_close(struct console_endpoint *endpoint)
 {
-	struct stat status;
-
 	if (endpoint->terminal.fd >= 0)
 		restore_terminal(endpoint);
-	/* Somebody may have put another socket there in the meantime. */
-	if (endpoint->socket_path != NULL && lstat(endpoint->socket_path, &status) == 0 &&
-		status.st_dev == endpoint->socket_device && status.st_ino == endpoint->socket_inode)
+	if (endpoint->socket_path != NULL)
 		unlink(endpoint->socket_path);
 	endpoint->socket_path = NULL;
 	close_fd(&endpoint->fd);

@@ -14,7 +14,6 @@
 #define DEVICES_VIRTIO_CONSOLE_ENDPOINT_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "devices/virtio/console.h"
 #include "devices/virtio/console_terminal.h"
@@ -35,9 +34,7 @@ struct console_endpoint {
 	int fd;				  /* CONSOLE_FD */
 	int output_fd;			  /* CONSOLE_OUTPUT_FD; -1 for other kinds than stdio */
 	struct console_terminal terminal; /* of stdio */
-	const char *socket_path; /* the caller's; removed at the end, if it is still this: */
-	dev_t socket_device;
-	ino_t socket_inode;
+	const char *socket_path;	  /* the caller's; removed at the end */
 };
 
 /* Returns 0 or -errno with a line logged that names cause and remedy. */

@@ -32,31 +32,44 @@ static uint16_t *available_event(const struct virtqueue *queue)
 	return (uint16_t *)(void *)&queue->used->ring[queue->size];
 }
 
+/* The bytes of a part of the ring, if they are all in guest memory and aligned where we see them.
+ */
+static int find_part(const struct guest_memory *memory, uint64_t address, uint64_t size,
+	uint64_t alignment, void **part)
+{
+	*part = guest_memory_at_frontend_va(memory, address, size);
+	if (*part == NULL)
+		return -EFAULT;
+	return (uintptr_t)*part % alignment == 0 ? 0 : -EINVAL;
+}
+
 int virtqueue_find_rings(struct virtqueue *queue, const struct guest_memory *memory,
 	const struct virtqueue_addresses *addresses)
 {
 	uint64_t size = queue->size;
+	void *descriptors, *available, *used;
+	int error;
 
 	queue->descriptors = NULL;
 	queue->available = NULL;
 	queue->used = NULL;
 	if (size == 0 || size > VIRTQUEUE_MAX_SIZE || (size & (size - 1)) != 0)
 		return -EINVAL;
-	/* Alignments and sizes: the table in 2.7. */
-	if (addresses->descriptors % VRING_DESC_ALIGN_SIZE != 0 ||
-		addresses->available % VRING_AVAIL_ALIGN_SIZE != 0 ||
-		addresses->used % VRING_USED_ALIGN_SIZE != 0)
-		return -EINVAL;
-	queue->descriptors = guest_memory_at_frontend_va(
-		memory, addresses->descriptors, size * sizeof(struct vring_desc));
-	queue->available = guest_memory_at_frontend_va(memory, addresses->available, 6 + 2 * size);
-	queue->used = guest_memory_at_frontend_va(memory, addresses->used, 6 + 8 * size);
-	if (queue->descriptors != NULL && queue->available != NULL && queue->used != NULL)
-		return 0;
-	queue->descriptors = NULL;
-	queue->available = NULL;
-	queue->used = NULL;
-	return -EFAULT;
+	/* Sizes and alignments: the table in 2.7. */
+	error = find_part(memory, addresses->descriptors, size * sizeof(struct vring_desc),
+		VRING_DESC_ALIGN_SIZE, &descriptors);
+	if (error == 0)
+		error = find_part(memory, addresses->available, 6 + 2 * size,
+			VRING_AVAIL_ALIGN_SIZE, &available);
+	if (error == 0)
+		error = find_part(
+			memory, addresses->used, 6 + 8 * size, VRING_USED_ALIGN_SIZE, &used);
+	if (error != 0)
+		return error;
+	queue->descriptors = descriptors;
+	queue->available = available;
+	queue->used = used;
+	return 0;
 }
 
 void virtqueue_start(struct virtqueue *queue, uint16_t next_available)

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -381,20 +380,6 @@ Test(console_endpoint, stale_socket_is_replaced_and_a_live_one_is_not)
 	cr_assert_geq(connect_client(path), 0);
 	console_endpoint_close(&endpoint);
 	cr_assert_eq(access(path, F_OK), -1);
-}
-
-Test(console_endpoint, socket_file_of_somebody_else_is_left_alone)
-{
-	const char *path = fixture_path("console/socket"), *other = fixture_path("console/other");
-	struct console_endpoint first;
-
-	cr_assert_eq(open_kind(CONSOLE_UNIX, path), 0);
-	first = endpoint;
-	cr_assert_eq(open_kind(CONSOLE_UNIX, other), 0);
-	cr_assert_eq(rename(other, path), 0);
-	console_endpoint_close(&first);
-	cr_assert_eq(access(path, F_OK), 0);
-	console_endpoint_close(&endpoint);
 }
 
 Test(console_endpoint, other_files_are_not_replaced)
