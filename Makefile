@@ -39,21 +39,22 @@ ifeq ($(shell uname -m),aarch64)
 ARM_CC ?= $(CC)
 else
 ARM_CC ?= aarch64-linux-gnu-gcc
-SYSROOT = $(shell tests/rig/sysroot)
+cross := yes
 $(arm)/%: private sysroot_cflags = -isystem $(arm)/sysroot/usr/include
 $(arm)/%: private sysroot_ldflags = -L$(arm)/sysroot/usr/lib/aarch64-linux-gnu \
 	-L$(arm)/sysroot/lib/aarch64-linux-gnu \
 	-Wl,-rpath-link,$(arm)/sysroot/lib/aarch64-linux-gnu
-$(objects): $(arm)/sysroot
+$(objects): | $(arm)/sysroot.stamp
 endif
 
 all: $(program)
 
 # A link to the cached libraries, made anew when the list of packages changes.
-$(arm)/sysroot: tests/rig/sysroot tests/rig/install
+$(arm)/sysroot.stamp: tests/rig/sysroot tests/rig/install
 	@mkdir -p $(@D)
-	tests/rig/install build
-	ln -sfn "$$(tests/rig/sysroot)" $@
+	$(Q)tests/rig/install build
+	$(Q)ln -sfn "$$(tests/rig/sysroot)" $(arm)/sysroot
+	$(Q)touch $@
 
 $(arm)/%.o: %.c
 	@mkdir -p $(@D)
@@ -124,7 +125,7 @@ fuzz: $(fuzzers)
 c_files := $(sort $(wildcard vmm/*.[ch] vmm/base/*.[ch] devices/*.[ch] devices/*/*.[ch] \
 	arch/aarch64/*.[ch] fdt/*.[ch] seccomp/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
 
-lint: $(if $(SYSROOT),$(arm)/sysroot)
+lint: $(if $(cross),$(arm)/sysroot.stamp)
 	@tests/lint $(BUILD) $(c_files)
 
 # --- the whole -------------------------------------------------------------------------------------
