@@ -56,8 +56,21 @@ def log_directory(node: pytest.Item) -> Path:
     return artifacts.BUILD / f"{Path(node.path).stem}.{name}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what is marked as long")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """All scenarios of one board together, so that each board boots once."""
+    if not config.getoption("--long"):
+        deselected = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
+
     def board(item: pytest.Item) -> str:
         parameters = getattr(item, "callspec", None)
         return parameters.params["host"].name if parameters else ""
