@@ -85,7 +85,7 @@ static int open_node(const struct vfio_container *container, const char *device,
 			  "alone: run as root",
 			device, path);
 	else if (error == -EACCES)
-		log_error("%s: no permission for %s; a udev rule gives it to a group of users: "
+		log_error("%s: %s: permission denied; a udev rule gives it to a group of users: "
 			  "SUBSYSTEM==\"vfio\", GROUP=\"kvm\", MODE=\"0660\"",
 			device, path);
 	else
@@ -194,7 +194,9 @@ static int open_group(struct vfio_container *container, const char *device,
 		return group->fd;
 	if (container->group_count == 0)
 		container->noiommu = location->noiommu;
-	error = check_viable(container, device, group);
+	error = open_container(container, device);
+	if (error == 0)
+		error = check_viable(container, device, group);
 	if (error == 0)
 		error = join_container(container, device, group);
 	if (error != 0) {
@@ -241,9 +243,7 @@ int vfio_container_open_device(
 		log_error("--passthrough %s: at most %d devices", device, VFIO_MAX_DEVICES);
 		return -ENOSPC;
 	}
-	result = open_container(container, device);
-	if (result == 0)
-		result = open_group(container, device, location, &group);
+	result = open_group(container, device, location, &group);
 	if (result == 0)
 		result = get_device(container, device, group);
 	if (result >= 0)

@@ -109,19 +109,20 @@ static void region_write(
 
 static const struct mmio_ops region_ops = { .read = region_read, .write = region_write };
 
+static bool mappable(const struct vfio_region *region)
+{
+	/* A slot that the guest must not read cannot be made. */
+	const uint32_t needed = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ;
+
+	return (region->flags & needed) == needed &&
+		region->mmio.size % (uint64_t)sysconf(_SC_PAGESIZE) == 0;
+}
+
 static void try_to_map(struct vfio_region *region)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	int protection = 0;
+	int protection = PROT_READ;
 	void *mapping;
 
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP) || region->mmio.base % page != 0 ||
-		region->mmio.size % page != 0)
-		return;
-	/* A slot that the guest must not read cannot be made. */
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_READ))
-		return;
-	protection = PROT_READ;
 	if (region->flags & VFIO_REGION_INFO_FLAG_WRITE)
 		protection |= PROT_WRITE;
 	mapping = mmap(
@@ -133,6 +134,20 @@ static void try_to_map(struct vfio_region *region)
 		region->mapping = mapping;
 }
 
+/* An address that would make every access of a mappable region trap is hardly meant. */
+static int claim(const struct vfio_region *region, struct layout *layout, uint64_t address)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (mappable(region) && address % page != 0) {
+		log_error("%s: address 0x%" PRIx64 " is not a multiple of the host's page size, "
+			  "0x%" PRIx64,
+			region->name, address, page);
+		return -EINVAL;
+	}
+	return layout_claim(layout, region->name, address, region->mmio.size);
+}
+
 int vfio_region_place(struct vfio_region *region, struct layout *layout, const uint64_t *address)
 {
 	int error;
@@ -142,9 +157,9 @@ int vfio_region_place(struct vfio_region *region, struct layout *layout, const u
 			layout, region->name, region->mmio.size, &region->mmio.base);
 	} else {
 		region->mmio.base = *address;
-		error = layout_claim(layout, region->name, region->mmio.base, region->mmio.size);
+		error = claim(region, layout, *address);
 	}
-	if (error == 0)
+	if (error == 0 && mappable(region))
 		try_to_map(region);
 	return error;
 }

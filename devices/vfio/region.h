@@ -33,8 +33,9 @@ int vfio_region_open(struct vfio_region *region, const struct vfio_host *host, c
 
 /*
  * Claims guest addresses: at *address, or in the window for assigned devices when it is NULL.
- * Maps the region where the kernel allows it and guest address and size are multiples of the
- * host's page size; else it is trapped. Returns 0 or -errno (logged).
+ * Maps the region where the kernel allows it and its size is a multiple of the host's page size;
+ * else it is trapped. Returns 0 or -errno (logged), -EINVAL for an *address at which a region that
+ * could be mapped could not.
  */
 int vfio_region_place(struct vfio_region *region, struct layout *layout, const uint64_t *address);
 

@@ -21,6 +21,8 @@
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LEVEL (VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED)
@@ -311,14 +313,33 @@ Test(vfio_platform, a_shared_group_names_the_others)
 
 Test(vfio_platform, missing_nodes_are_named)
 {
+	unlink(fixture_path("dev/vfio/vfio"));
+	cr_assert_eq(create(), -ENOENT);
+	cr_assert(logged("dev/vfio/vfio; run as root: modprobe vfio-platform"));
 	unlink(fixture_path("dev/vfio/5"));
 	cr_assert_eq(create(), -ENOENT);
 	cr_assert(logged("dev/vfio/5"));
-	unlink(fixture_path("dev/vfio/vfio"));
-	vfio_container_destroy(container);
-	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
-	cr_assert_eq(create(), -ENOENT);
-	cr_assert(logged("modprobe vfio-platform"));
+}
+
+Test(vfio_platform, a_node_without_permission_names_the_udev_rule)
+{
+	int status;
+	pid_t pid;
+
+	cr_assert_eq(chmod(fixture_path(""), 0755), 0);
+	cr_assert_eq(chmod(fixture_path("dev/vfio/5"), 0), 0);
+	/* A process of its own: root, as which tests may run, can open everything. */
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && seteuid(65534) != 0)
+			_exit(1);
+		_exit(create() == -EACCES && logged("dev/vfio/5: permission denied; a udev rule")
+				? 0
+				: 2);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status));
+	cr_assert_eq(WEXITSTATUS(status), 0);
 }
 
 Test(vfio_platform, twice_the_same_device)
@@ -517,11 +538,17 @@ Test(vfio_platform, an_error_reads_as_zero_and_is_logged_once)
 	destroy();
 }
 
-Test(vfio_platform, an_address_that_is_not_a_pages_start_is_trapped)
+Test(vfio_platform, an_address_inside_a_page_is_for_trapped_regions_alone)
 {
 	options.address_count = 1;
 	options.addresses[0] = 0xc000200;
-	create_trapped(0x10000, RW | VFIO_REGION_INFO_FLAG_MMAP);
+	cr_assert_eq(create(), -EINVAL);
+	cr_assert(logged("0xc000200 is not a multiple of the host's page size"));
+
+	vfio_container_destroy(container);
+	cr_assert_eq(vfio_container_create_on(&machine, &vfio_fake.host, &container), 0);
+	create_trapped(0x10000, RW);
+	cr_assert_eq(bus.regions[0]->base, 0xc000200);
 	destroy();
 }
 
