@@ -158,7 +158,7 @@ struct request {
 
 static int transact(struct vhost_user_front *user, const struct request *request)
 {
-	int64_t deadline = now_ms() + VHOST_DEADLINE_MS;
+	int64_t deadline = now_ms() + user->deadline_ms;
 	bool acknowledged = request->reply == NULL &&
 		has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	struct vhost_user_header header = {
@@ -392,6 +392,7 @@ int vhost_user_front_open(
 		.front.ops = &machine_config_ops,
 		.name = name,
 		.socket = socket,
+		.deadline_ms = VHOST_DEADLINE_MS,
 	};
 	if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) != 0 ||
 		setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) != 0) {

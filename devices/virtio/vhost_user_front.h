@@ -16,6 +16,7 @@ struct vhost_user_front {
 	struct vhost_front front;
 	const char *name; /* of the device, for the log */
 	int socket;
+	int deadline_ms; /* VHOST_DEADLINE_MS */
 	uint64_t protocol_features;
 	bool protocol_negotiated; /* VHOST_USER_F_PROTOCOL_FEATURES */
 	int error; /* after the first failure every operation returns it: the stream is out of step
