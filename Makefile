@@ -5,6 +5,7 @@
 #   make lint         clang-format, clang-tidy, cppcheck
 #   make fuzz         each fuzzer for FUZZ_SECONDS
 #   make rig          the scenarios, on emulated boards with real KVM and VFIO
+#   make bench        what a boot, a request, an interrupt and a process cost
 #   make check        all of these, and a count
 #   make check-long   what takes longer: long fuzzing, many restarts
 #   make demo         a guest talks through the UART that it was given
@@ -133,6 +134,9 @@ lint: $(if $(cross),$(arm)/sysroot.stamp)
 rig: $(program)
 	tests/rig/run
 
+bench: $(program)
+	@tests/bench/run
+
 check:
 	@tests/check
 
@@ -151,7 +155,7 @@ install: $(program)
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit fuzz lint rig check check-long demo install clean
+.PHONY: all unit fuzz lint rig bench check check-long demo install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
