@@ -229,8 +229,9 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	if (!error) {
 		host_fd = open_host_node(options->host);
 		error = host_fd < 0 ? host_fd : start_worker(mailbox, host_fd, ids);
-		close_fd(&host_fd); /* the worker alone has it */
 	}
+	if (host_fd >= 0)
+		close(host_fd); /* the worker alone has it */
 	if (error) {
 		mailbox_destroy(&mailbox->device);
 		return error;

@@ -94,6 +94,20 @@ static void lose(struct bpmp_supervisor *supervisor, int error)
 	}
 }
 
+static void log_clocks(const struct bpmp_message *message, bool owned)
+{
+	char list[512] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < message->clock_count && used < sizeof(list) - 16; i++)
+		if (message->clocks[i].owned == owned)
+			used += (size_t)snprintf(
+				list + used, sizeof(list) - used, " %u", message->clocks[i].id);
+	if (used)
+		log_info("the guest %s clocks%s",
+			owned ? "has" : "may read and enable, but not change,", list);
+}
+
 int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids)
 {
 	struct bpmp_message message = {
@@ -111,9 +125,8 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 		return message.result < 0 ? message.result : -EPROTO; /* the worker logged why */
 	if (message.clock_count > BPMP_MAX_CLOCKS)
 		return -EPIPE;
-	for (uint32_t i = 0; i < message.clock_count; i++)
-		log_info("the guest sees clock %u%s", message.clocks[i].id,
-			message.clocks[i].owned ? "" : ", an ancestor: to read and enable only");
+	log_clocks(&message, true);
+	log_clocks(&message, false);
 	return 0;
 }
 

@@ -86,8 +86,8 @@ void bpmp_undo_after(struct bpmp_undo *undo, const struct bpmp_request *request,
 
 /* One request on the way back. */
 struct bpmp_undo_step {
+	int64_t value; /* rate in Hz, parent's id, or state */
 	struct bpmp_call call;
-	int64_t value;	  /* rate in Hz, parent's id, or state */
 	bool only_if_off; /* clocks: ask IS_ENABLED first, and do it only when that says 0 */
 };
 

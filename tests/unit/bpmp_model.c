@@ -153,13 +153,13 @@ static int model_transfer(
 void model_init(struct bpmp_model *model)
 {
 	static const struct model_clock clocks[] = {
-		{ 155, "uarta", BPMP_CLK_HAS_MUX | BPMP_CLK_HAS_SET_RATE, 408000000, 102,
-			{ 319, 102, 14 }, 1 },
-		{ 319, "pll_a", 0, 600000000, 91, { 91 }, 1 },
-		{ 102, "pllp_out0", 0, 408000000, 91, { 91 }, 1 },
-		{ 91, "osc", BPMP_CLK_IS_ROOT, 38400000, 0, { 0 }, 1 },
-		{ 14, "clk_m", 0, 19200000, 91, { 91 }, 1 },
-		{ 100, "others", 0, 1000000, 102, { 102 }, 0 },
+		{ "uarta", 408000000, 155, BPMP_CLK_HAS_MUX | BPMP_CLK_HAS_SET_RATE, 102, 1,
+			{ 319, 102, 14 } },
+		{ "pll_a", 600000000, 319, 0, 91, 1, { 91 } },
+		{ "pllp_out0", 408000000, 102, 0, 91, 1, { 91 } },
+		{ "osc", 38400000, 91, BPMP_CLK_IS_ROOT, 0, 1, { 0 } },
+		{ "clk_m", 19200000, 14, 0, 91, 1, { 91 } },
+		{ "others", 1000000, 100, 0, 102, 0, { 102 } },
 	};
 
 	memset(model, 0, sizeof(*model));

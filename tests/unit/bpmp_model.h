@@ -13,13 +13,13 @@
 #define MODEL_DOMAINS 2
 
 struct model_clock {
-	uint32_t id;
 	const char *name; /* "": a hole */
-	uint32_t flags;
 	int64_t rate;
+	uint32_t id;
+	uint32_t flags;
 	uint32_t parent;
-	uint32_t parents[4]; /* ends with 0 */
 	int enables;
+	uint32_t parents[4]; /* ends with 0 */
 };
 
 struct model_domain {

@@ -106,8 +106,11 @@ Test(bpmp_discovery, chains_are_bounded)
 	setup(&world);
 	/* As long as the table of the model: no circle, and within what is allowed. */
 	for (size_t i = 6; i < MODEL_CLOCKS - 1; i++)
-		world.model.clocks[i] = (struct model_clock){ (uint32_t)(1000 + i), "link", 0, 1,
-			(uint32_t)(1001 + i), { (uint32_t)(1001 + i) }, 0 };
+		world.model.clocks[i] = (struct model_clock){ .name = "link",
+			.rate = 1,
+			.id = (uint32_t)(1000 + i),
+			.parent = (uint32_t)(1001 + i),
+			.parents = { (uint32_t)(1001 + i) } };
 	world.model.clocks[MODEL_CLOCKS - 2].parents[0] = 0;
 	world.model.clocks[0].parents[0] = 1006;
 	world.model.clocks[0].parents[1] = 0;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+TestSuite(bpmp_ivc, .timeout = 30);
+
 struct pair {
 	_Alignas(64) unsigned char tx[BPMP_IVC_AREA_SIZE];
 	_Alignas(64) unsigned char rx[BPMP_IVC_AREA_SIZE];
@@ -287,7 +289,7 @@ static void *rewrite(void *argument)
 	return NULL;
 }
 
-Test(bpmp_ivc, a_concurrent_writer, .timeout = 30)
+Test(bpmp_ivc, a_concurrent_writer)
 {
 	struct bpmp_ivc_frame frame, copy;
 	uint32_t word;

@@ -38,11 +38,16 @@ static int32_t ask(struct world *world, struct bpmp_request request)
 /* What Linux' 8250_tegra and serial-tegra send. */
 static void use_the_uart(struct world *world)
 {
-	cr_assert_eq(ask(world, bpmp_clk_request(BPMP_CLK_ENABLE, 91)), 0);
-	cr_assert_eq(ask(world, bpmp_clk_request(BPMP_CLK_ENABLE, 102)), 0);
-	cr_assert_eq(ask(world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), 0);
-	cr_assert_eq(ask(world, bpmp_reset_request(BPMP_RESET_DEASSERT, 100)), 0);
-	cr_assert_eq(ask(world, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 1843200)), 0);
+	const struct bpmp_request requests[] = {
+		bpmp_clk_request(BPMP_CLK_ENABLE, 91),
+		bpmp_clk_request(BPMP_CLK_ENABLE, 102),
+		bpmp_clk_request(BPMP_CLK_ENABLE, 155),
+		bpmp_reset_request(BPMP_RESET_DEASSERT, 100),
+		bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 1843200),
+	};
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		cr_assert_eq(ask(world, requests[i]), 0, "request %zu", i);
 }
 
 Test(bpmp_server, a_uart_and_back)

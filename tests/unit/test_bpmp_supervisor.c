@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+TestSuite(bpmp_supervisor, .timeout = 30);
+
 struct world {
 	struct event_loop loop;
 	struct machine machine;
@@ -67,7 +69,7 @@ static void expect_message(struct world *world, uint32_t type)
 	cr_assert_eq(message.type, type);
 }
 
-Test(bpmp_supervisor, asks_and_is_answered, .timeout = 20)
+Test(bpmp_supervisor, asks_and_is_answered)
 {
 	const struct bpmp_ids ids = { .clocks = { 1, { 155 } } };
 	struct world world;
@@ -85,7 +87,7 @@ Test(bpmp_supervisor, asks_and_is_answered, .timeout = 20)
 	finish(&world);
 }
 
-Test(bpmp_supervisor, a_worker_that_could_not_start, .timeout = 20)
+Test(bpmp_supervisor, a_worker_that_could_not_start)
 {
 	const struct bpmp_ids ids = { 0 };
 	struct world world;
@@ -96,7 +98,7 @@ Test(bpmp_supervisor, a_worker_that_could_not_start, .timeout = 20)
 	finish(&world);
 }
 
-Test(bpmp_supervisor, a_worker_that_claims_too_many_clocks, .timeout = 20)
+Test(bpmp_supervisor, a_worker_that_claims_too_many_clocks)
 {
 	struct bpmp_message message = {
 		.type = BPMP_MESSAGE_READY, .sequence = 1, .clock_count = BPMP_MAX_CLOCKS + 1
@@ -110,7 +112,7 @@ Test(bpmp_supervisor, a_worker_that_claims_too_many_clocks, .timeout = 20)
 	finish(&world);
 }
 
-Test(bpmp_supervisor, a_hang_ends_the_vm_and_leaves_the_worker, .timeout = 20)
+Test(bpmp_supervisor, a_hang_ends_the_vm_and_leaves_the_worker)
 {
 	struct world world;
 	pid_t pid;
@@ -127,7 +129,7 @@ Test(bpmp_supervisor, a_hang_ends_the_vm_and_leaves_the_worker, .timeout = 20)
 	kill(pid, SIGKILL);
 }
 
-Test(bpmp_supervisor, a_death_is_named, .timeout = 20)
+Test(bpmp_supervisor, a_death_is_named)
 {
 	struct world world;
 
@@ -143,7 +145,7 @@ Test(bpmp_supervisor, a_death_is_named, .timeout = 20)
 	finish(&world);
 }
 
-Test(bpmp_supervisor, answers_that_are_none, .timeout = 20)
+Test(bpmp_supervisor, answers_that_are_none)
 {
 	static const struct {
 		uint32_t type, sequence;

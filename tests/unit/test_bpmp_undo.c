@@ -217,11 +217,11 @@ Test(bpmp_undo, the_longest_list_fits)
 
 Test(bpmp_undo, steps_become_requests)
 {
-	struct bpmp_undo_step parent = { { BPMP_MRQ_CLK, BPMP_CLK_SET_PARENT, 155 }, 102, false };
-	struct bpmp_undo_step rate = { { BPMP_MRQ_CLK, BPMP_CLK_SET_RATE, 155 }, 1ll << 40, false };
-	struct bpmp_undo_step off = { { BPMP_MRQ_CLK, BPMP_CLK_DISABLE, 155 }, 0, false };
-	struct bpmp_undo_step domain = { { BPMP_MRQ_PG, BPMP_PG_SET_STATE, 35 }, 1, false };
-	struct bpmp_undo_step reset = { { BPMP_MRQ_RESET, BPMP_RESET_ASSERT, 100 }, 0, false };
+	struct bpmp_undo_step parent = { 102, { BPMP_MRQ_CLK, BPMP_CLK_SET_PARENT, 155 }, false };
+	struct bpmp_undo_step rate = { 1ll << 40, { BPMP_MRQ_CLK, BPMP_CLK_SET_RATE, 155 }, false };
+	struct bpmp_undo_step off = { 0, { BPMP_MRQ_CLK, BPMP_CLK_DISABLE, 155 }, false };
+	struct bpmp_undo_step domain = { 1, { BPMP_MRQ_PG, BPMP_PG_SET_STATE, 35 }, false };
+	struct bpmp_undo_step reset = { 0, { BPMP_MRQ_RESET, BPMP_RESET_ASSERT, 100 }, false };
 	const struct {
 		struct bpmp_request actual, expected;
 	} pairs[] = {

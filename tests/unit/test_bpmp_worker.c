@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+TestSuite(bpmp_worker, .timeout = 30);
+
 struct world {
 	struct bpmp_model model;
 	struct bpmp_worker worker;
@@ -102,9 +104,7 @@ static struct world *running(void)
 	start(&world);
 	tell(&world, BPMP_MESSAGE_CONFIGURE, 7);
 	ready = answer(&world);
-	cr_assert_eq(ready.type, BPMP_MESSAGE_READY);
-	cr_assert_eq(ready.sequence, 7);
-	cr_assert_eq(ready.result, 0);
+	cr_assert(ready.type == BPMP_MESSAGE_READY && ready.sequence == 7 && ready.result == 0);
 	cr_assert_eq(ready.clock_count, 3);
 	for (uint32_t i = 0; i < 3; i++)
 		cr_assert_eq(ready.clocks[i].owned, ready.clocks[i].id == 155);
@@ -112,7 +112,7 @@ static struct world *running(void)
 	return &world;
 }
 
-Test(bpmp_worker, a_guests_life_and_the_next_guests, .timeout = 20)
+Test(bpmp_worker, a_guests_life_and_the_next_guests)
 {
 	struct world *world = running();
 	struct bpmp_message restored;
@@ -139,7 +139,7 @@ Test(bpmp_worker, a_guests_life_and_the_next_guests, .timeout = 20)
 	cr_assert_eq(stop(world), 0);
 }
 
-Test(bpmp_worker, a_machine_that_vanishes, .timeout = 20)
+Test(bpmp_worker, a_machine_that_vanishes)
 {
 	struct world *world = running();
 
@@ -152,7 +152,7 @@ Test(bpmp_worker, a_machine_that_vanishes, .timeout = 20)
 		"CLK DISABLE of clock 155, 0\n");
 }
 
-Test(bpmp_worker, ids_that_the_host_does_not_know, .timeout = 20)
+Test(bpmp_worker, ids_that_the_host_does_not_know)
 {
 	static struct world world;
 	struct bpmp_message message = { .type = BPMP_MESSAGE_CONFIGURE,
@@ -166,7 +166,7 @@ Test(bpmp_worker, ids_that_the_host_does_not_know, .timeout = 20)
 	cr_assert_str_empty(fake_trace_text());
 }
 
-Test(bpmp_worker, nonsense_from_the_machine_ends_it, .timeout = 20)
+Test(bpmp_worker, nonsense_from_the_machine_ends_it)
 {
 	struct world *world = running();
 
@@ -176,7 +176,7 @@ Test(bpmp_worker, nonsense_from_the_machine_ends_it, .timeout = 20)
 	cr_assert_eq(model_clock(&world->model, 155)->enables, 1, "and everything is put back");
 }
 
-Test(bpmp_worker, a_configuration_that_does_not_fit, .timeout = 20)
+Test(bpmp_worker, a_configuration_that_does_not_fit)
 {
 	static struct world world;
 	struct bpmp_message message = { .type = BPMP_MESSAGE_CONFIGURE };
