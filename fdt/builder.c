@@ -131,7 +131,7 @@ void fdt_builder_alias(struct fdt_builder *fdt, const char *stem, const char *pa
 		latch(fdt, -ENOSPC, "alias of", path);
 		return;
 	}
-	strcpy(alias->path, path);
+	memcpy(alias->path, path, strlen(path) + 1);
 	fdt->alias_count++;
 }
 

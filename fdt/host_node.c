@@ -127,7 +127,7 @@ int host_node_region(const struct host_tree *tree, const struct host_node *node,
 
 	if (reg == NULL || strlen(node->path) >= sizeof(path))
 		return -ENXIO;
-	strcpy(path, node->path);
+	memcpy(path, node->path, strlen(node->path) + 1);
 	cut_to_parent(path);
 	if (host_tree_read_path(tree, path, &bus) != 0)
 		return -ENXIO;

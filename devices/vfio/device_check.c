@@ -39,7 +39,7 @@ static bool link_target(const char *directory, const char *name, char *target, s
 	last = last == NULL ? value : last + 1;
 	if (strlen(last) >= target_size)
 		return false;
-	strcpy(target, last);
+	memcpy(target, last, strlen(last) + 1);
 	return true;
 }
 
@@ -126,8 +126,9 @@ static void log_bind_failure(
 	else
 		log_error(
 			"%s: %s did not take it; the host's kernel log says why (a clock or power "
-			"supplier in its node without a driver: fw_devlink=off; an IOMMU that is "
-			"not coherent with its DMA: dma-coherent in its node)",
+			"supplier in its node without a driver: fw_devlink=off; an IOMMU in its "
+			"node without a driver, or not coherent with its DMA: iommus, dma-coherent "
+			"in its node)",
 			device, bus->driver);
 }
 
