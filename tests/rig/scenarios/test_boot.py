@@ -99,7 +99,7 @@ def test_signal_stops(host: Board, name: str) -> None:
 @EITHER
 def test_signal_stops_while_the_guest_boots(host: Board) -> None:
     with Vm(host) as vm:
-        vm.console.wait_for("Linux version", 60)
+        vm.console.wait_for("Run /init", 60)
         host.check(f"kill -TERM {vm.pid()}")
         vm.ends(7, seconds=10)
 

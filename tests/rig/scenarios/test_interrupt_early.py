@@ -57,7 +57,7 @@ def test_raised_before_the_vm_starts(host: Board) -> None:
     given = uart.uart_of(host.kind)
     uart.poke(host, given, given.raise_interrupt)
     with start(host) as vm:
-        vm.console.wait_for("Linux version", 60)
+        vm.console.wait_for("Run /init", 60)
         assert state.vfio_interrupts(host) == 1
         vm.up()
         works(vm)
