@@ -7,11 +7,14 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 static int add_rule(scmp_filter_ctx filter, const struct filter_rule *rule)
 {
 	const struct scmp_arg_cmp equal =
 		SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, 0xffffffffu, rule->value);
+	const struct scmp_arg_cmp own_pid =
+		SCMP_CMP(rule->argument, SCMP_CMP_EQ, (scmp_datum_t)getpid());
 	const struct scmp_arg_cmp clear =
 		SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, rule->value, 0);
 
@@ -20,6 +23,8 @@ static int add_rule(scmp_filter_ctx filter, const struct filter_rule *rule)
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->syscall, 0);
 	case MATCH_ARGUMENT:
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &equal);
+	case MATCH_OWN_PID:
+		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &own_pid);
 	case MATCH_CLEAR:
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &clear);
 	}

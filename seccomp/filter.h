@@ -10,6 +10,7 @@
 enum filter_match {
 	MATCH_ANY,	/* whatever the arguments */
 	MATCH_ARGUMENT, /* argument `argument` is `value` (its low 32 bits) */
+	MATCH_OWN_PID,	/* argument `argument` is this process */
 	MATCH_CLEAR,	/* argument `argument` has none of the bits `value` */
 };
 

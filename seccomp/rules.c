@@ -75,7 +75,7 @@ static const struct filter_rule vcpu[] = {
 static const struct filter_rule event_loop[] = {
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_ctl),
-	ALLOW(tgkill), /* kicks vCPUs */
+	{ SCMP_SYS(tgkill), MATCH_OWN_PID, 0, 0 }, /* kicks vCPUs */
 	ALLOW(getpid),
 	ALLOW(gettid),
 	ALLOW(pread64),

@@ -194,7 +194,9 @@ static enum exit_status create(struct vm *vm)
 	if (error)
 		return EXIT_HOST;
 	vm->gic.interrupts = count_interrupts(&vm->layout);
-	return tree_build(vm) ? EXIT_OTHER : EXIT_POWERED_OFF;
+	if (tree_build(vm))
+		return EXIT_OTHER;
+	return tree_dump(vm) ? EXIT_USAGE : EXIT_POWERED_OFF;
 }
 
 /* A new KVM VM around the RAM, kernel, workers and devices that are kept. */
@@ -337,11 +339,15 @@ enum exit_status machine_run(const struct options *options)
 	if (status != EXIT_POWERED_OFF)
 		goto out;
 
-	if (power_on(vm) == 0 && lock_in(vm) == 0 && start(vm) == 0)
-		why = run(vm);
+	if (power_on(vm) || lock_in(vm)) {
+		status = EXIT_HOST;
+	} else {
+		if (start(vm) == 0)
+			why = run(vm);
+		status = status_of(why);
+	}
 	power_off(vm);
 	vcpus_join(vm);
-	status = status_of(why);
 out:
 	destroy(vm);
 	free(vm);

@@ -26,6 +26,8 @@ static int run_worker(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
 		if (strcmp(workers[i].kind, argv[2]) == 0) {
 			log_set_process(workers[i].kind);
+			if (argc > 3)
+				log_set_level((enum log_level)atoi(argv[3]));
 			return workers[i].main(argc, argv);
 		}
 	}
@@ -65,6 +67,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_set_level((enum log_level)options.log_level);
+	log_set_process(options.name);
 	if (options.sandbox)
 		unsetenv(WORKER_UNJAILED_VARIABLE);
 	else

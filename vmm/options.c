@@ -214,7 +214,8 @@ static const struct option option_table[] = {
 		FIELDS(on_reset_fields) },
 	{ "on-panic", "restart|exit", "what a guest panic does (restart)",
 		FIELDS(on_panic_fields) },
-	{ "no-reboot", NULL, "the same as --on-reset exit --on-panic exit", .parse = parse_no_reboot },
+	{ "no-reboot", NULL, "the same as --on-reset exit --on-panic exit",
+		.parse = parse_no_reboot },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
@@ -299,6 +300,10 @@ static enum options_result check(const struct options *options)
 	if (options->cpus.count < 1 || options->cpus.count > MAX_CPUS) {
 		log_error("--cpus: %llu is not between 1 and %d",
 			(unsigned long long)options->cpus.count, MAX_CPUS);
+		return OPTIONS_BAD;
+	}
+	if (!options->platform.base != !options->platform.size) {
+		log_error("--platform: give base and size together");
 		return OPTIONS_BAD;
 	}
 	if (options->platform.first_spi > UINT16_MAX) {

@@ -110,13 +110,16 @@ static void describe_memory(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
-static int dump(const struct vm *vm)
+int tree_dump(const struct vm *vm)
 {
 	const char *path = vm->options->dump_dtb;
 	const char *at = vm->boot.tree;
 	size_t left = vm->boot.tree_size;
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), error = 0;
+	int fd, error = 0;
 
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	while (fd >= 0 && left > 0) {
 		ssize_t n = write(fd, at, left);
 
@@ -129,7 +132,8 @@ static int dump(const struct vm *vm)
 	}
 	if (fd < 0 || left > 0) {
 		error = -errno;
-		log_error("--dump-dtb %s: %s", path, strerror(-error));
+		log_error("--dump-dtb %s: %s; give a file in a directory that this user may write",
+			path, strerror(-error));
 	}
 	close_fd(&fd);
 	return error;
@@ -172,11 +176,9 @@ int tree_build(struct vm *vm)
 		return error;
 	}
 	error = fdt_builder_finish(&fdt, &vm->boot.tree, &vm->boot.tree_size);
-	if (error) {
+	if (error)
 		log_error("cannot build the guest's device tree: %s", strerror(-error));
-		return error;
-	}
-	return vm->options->dump_dtb ? dump(vm) : 0;
+	return error;
 }
 
 int tree_refresh_seeds(struct vm *vm)

@@ -5,11 +5,11 @@
 
 struct vm;
 
-/*
- * Builds vm->boot.tree, and writes it to --dump-dtb. Devices exist and the layout is final.
- * Returns 0 or -errno (logged).
- */
+/* Builds vm->boot.tree. Devices exist and the layout is final. Returns 0 or -errno (logged). */
 int tree_build(struct vm *vm);
+
+/* Writes it to --dump-dtb, if that was given. Returns 0 or -errno (logged). */
+int tree_dump(const struct vm *vm);
 
 /* New random seeds for the guest's next boot. Returns 0 or -errno (logged). */
 int tree_refresh_seeds(struct vm *vm);

@@ -67,7 +67,9 @@ int layout_claim(struct layout *layout, const char *name, uint64_t base, uint64_
 	place = first_above(layout, base);
 	if (place < layout->count && layout->ranges[place].base <= last) {
 		log_error("%s at 0x%" PRIx64 "-0x%" PRIx64 " overlaps %s at 0x%" PRIx64
-			  "-0x%" PRIx64 "; choose another address",
+			  "-0x%" PRIx64
+			  "; choose another one with --passthrough address=, --memory base= or "
+			  "--platform",
 			name, base, last, layout->ranges[place].name, layout->ranges[place].base,
 			layout->ranges[place].base + layout->ranges[place].size - 1);
 		return -EEXIST;
@@ -119,11 +121,13 @@ int layout_place_platform(struct layout *layout, const char *name, uint64_t size
 int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi)
 {
 	if (spi >= LAYOUT_MAX_SPI) {
-		log_error("%s: interrupt %u is beyond the GIC's %u", name, spi, LAYOUT_MAX_SPI);
+		log_error("%s: interrupt %u is beyond the GIC's %u; lower --platform first-spi",
+			name, spi, LAYOUT_MAX_SPI);
 		return -ERANGE;
 	}
 	if (layout->spi_used[spi]) {
-		log_error("%s: interrupt %u is taken", name, spi);
+		log_error("%s: interrupt %u is taken; move the devices with --platform first-spi",
+			name, spi);
 		return -EEXIST;
 	}
 	layout->spi_used[spi] = 1;
@@ -133,7 +137,7 @@ int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi)
 static int place_spi(struct layout *layout, const char *name, uint32_t first, uint32_t *spi)
 {
 	for (uint32_t i = first; i < LAYOUT_MAX_SPI; i++) {
-		if (layout->spi_used[i])
+		if (layout->spi_used[i] || i == LAYOUT_BPMP_SPI)
 			continue;
 		layout->spi_used[i] = 1;
 		*spi = i;

@@ -10,7 +10,11 @@
 #include <stdint.h>
 
 /* Shared peripheral interrupts, counted from 0 as in the device tree (INTID - 32). */
-#define LAYOUT_MAX_SPI 988
+#define LAYOUT_MAX_SPI	988
+
+/* Kept for the BPMP's doorbell, its number on Tegra194 and 234: only layout_claim_spi() gives it.
+ */
+#define LAYOUT_BPMP_SPI 176
 
 struct layout_range {
 	uint64_t base, size;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker is this same executable, started afresh (fork, then execveat of its own descriptor) as
- * `bpmp-vmm worker KIND`, with a socket to the machine and the descriptors that it needs, and no
- * others. The machine starts workers before it locks itself in.
+ * `bpmp-vmm worker KIND LOG-LEVEL`, with a socket to the machine and the descriptors that it needs,
+ * and no others. The machine starts workers before it locks itself in.
  */
 #ifndef VMM_BASE_WORKER_H
 #define VMM_BASE_WORKER_H
