@@ -49,6 +49,7 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 	char *arguments[] = { name, verb, kind_copy, level, NULL };
 	char unjailed[] = WORKER_UNJAILED_VARIABLE "=1";
 	char *environment[] = { getenv(WORKER_UNJAILED_VARIABLE) ? unjailed : NULL, NULL };
+	const int own = WORKER_FIRST_FD + WORKER_MAX_FDS; /* this executable, until exec */
 	const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	sigset_t none;
 
@@ -64,12 +65,13 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	self = fcntl(self, F_DUPFD_CLOEXEC, 100);
-	if (self < 0 || place_descriptors(socket, fds, fd_count) < 0)
+	self = fcntl(self, F_DUPFD_CLOEXEC, own);
+	if (self < 0 || place_descriptors(socket, fds, fd_count) < 0 ||
+		(self != own && dup3(self, own, O_CLOEXEC) < 0))
 		_exit(1);
-	close_range(WORKER_FIRST_FD + (unsigned int)fd_count, 99, 0);
-	close_range(101, ~0u, 0);
-	syscall(SYS_execveat, self, empty, arguments, environment, AT_EMPTY_PATH);
+	close_range(WORKER_FIRST_FD + (unsigned int)fd_count, own - 1, 0);
+	close_range(own + 1, ~0u, 0);
+	syscall(SYS_execveat, own, empty, arguments, environment, AT_EMPTY_PATH);
 	_exit(1);
 }
 
