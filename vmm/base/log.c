@@ -25,11 +25,19 @@ enum log_level log_get_level(void)
 	return log_limit;
 }
 
+/* What snprintf() left before its NUL; `n` is its result, `size` not 0. */
+static size_t written(int n, size_t size)
+{
+	if (n < 0)
+		return 0;
+	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	static const char *const marks[] = { "error: ", "warning: ", "", "debug: " };
 	char line[1024];
-	size_t used, left;
+	size_t used;
 	va_list arguments;
 	int n;
 
@@ -39,20 +47,18 @@ void log_line(enum log_level level, const char *format, ...)
 		n = snprintf(line, sizeof(line), "bpmp-vmm[%s]: %s", process_name, marks[level]);
 	else
 		n = snprintf(line, sizeof(line), "bpmp-vmm: %s", marks[level]);
-	used = n < 0 ? 0 : (size_t)n;
-	left = sizeof(line) - used - 1; /* room for the newline */
+	used = written(n, sizeof(line));
 
 	va_start(arguments, format);
-	n = vsnprintf(line + used, left, format, arguments);
+	n = vsnprintf(line + used, sizeof(line) - used, format, arguments);
 	va_end(arguments);
-	if (n > 0)
-		used += (size_t)n < left ? (size_t)n : left - 1;
+	used += written(n, sizeof(line) - used);
 
 	/* Part of a line may come from a file name or the host's tree: one line stays one line. */
 	for (size_t i = 0; i < used; i++)
-		if ((unsigned char)line[i] < ' ')
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
-	line[used++] = '\n';
+	line[used++] = '\n'; /* in the terminating NUL's place */
 	if (write(STDERR_FILENO, line, used) < 0)
 		return; /* nowhere left to say it */
 }
