@@ -81,7 +81,7 @@ int layout_claim(struct layout *layout, const char *name, uint64_t base, uint64_
 int layout_place(struct layout *layout, const char *name, uint64_t from, uint64_t span,
 	uint64_t size, uint64_t *base)
 {
-	uint64_t step = LARGEST_PAGE, candidate, last;
+	uint64_t step = LARGEST_PAGE, candidate, last, next;
 	size_t place;
 
 	if (size == 0 || size > span)
@@ -99,7 +99,9 @@ int layout_place(struct layout *layout, const char *name, uint64_t from, uint64_
 		place = first_above(layout, candidate);
 		if (place == layout->count || layout->ranges[place].base > last)
 			break;
-		if (__builtin_add_overflow(candidate, step, &candidate))
+		/* The first place behind what is there. */
+		next = layout->ranges[place].base + (layout->ranges[place].size - 1);
+		if (__builtin_add_overflow(next, 1, &next) || !align_up(next, step, &candidate))
 			goto full;
 	}
 	insert(layout, place, name, candidate, step);

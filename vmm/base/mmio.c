@@ -35,8 +35,8 @@ int mmio_bus_add(struct mmio_bus *bus, struct mmio_region *region)
 			return -EEXIST;
 		}
 	}
-	memmove(&bus->regions[place + 1], &bus->regions[place],
-		(bus->count - place) * sizeof(bus->regions[0]));
+	for (size_t i = bus->count; i > place; i--)
+		bus->regions[i] = bus->regions[i - 1];
 	bus->regions[place] = region;
 	bus->count++;
 	return 0;
