@@ -328,7 +328,7 @@ static enum options_result take(struct options *options, int argc, char **argv, 
 	int result;
 
 	if (strncmp(word, "--", 2) != 0 || !word[2]) {
-		log_error("'%s' is not an option; see bpmp-vmm --help", word);
+		log_error("'%.200s' is not an option; see bpmp-vmm --help", word);
 		return OPTIONS_BAD;
 	}
 	word += 2;
@@ -353,7 +353,7 @@ static enum options_result take(struct options *options, int argc, char **argv, 
 	}
 	result = apply(options, option, text, problem, sizeof(problem));
 	if (result < 0) {
-		log_error("--%s %s: %s", option->name, text, problem);
+		log_error("--%s %.200s: %s", option->name, text, problem);
 		return OPTIONS_BAD;
 	}
 	return result == OPTION_LAST ? OPTIONS_DONE : OPTIONS_RUN;

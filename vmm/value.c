@@ -101,38 +101,39 @@ static int store(
 	case VALUE_BOOL:
 		if (parse_bool(text, place))
 			return 0;
-		snprintf(problem, size, "'%s' is 'on' or 'off', not '%s'", field->key, text);
+		snprintf(problem, size, "'%s' is 'on' or 'off', not '%.60s'", field->key, text);
 		return -EINVAL;
 	case VALUE_STRING:
 	case VALUE_COMPATIBLE:
-		*(char **)place = strdup(text);
-		if (*text && *(char **)place)
-			return 0;
+		if (*text) {
+			*(char **)place = strdup(text);
+			return *(char **)place ? 0 : -ENOMEM;
+		}
 		snprintf(problem, size, "%s is empty", field->key);
 		return -EINVAL;
 	case VALUE_NUMBER:
 		if (parse_number(text, place, &end) && !*end)
 			return 0;
-		snprintf(problem, size, "%s '%s' is not a number (decimal or 0x...)", field->key,
+		snprintf(problem, size, "%s '%.60s' is not a number (decimal or 0x...)", field->key,
 			text);
 		return -EINVAL;
 	case VALUE_SIZE:
 		if (parse_size(text, place))
 			return 0;
 		snprintf(problem, size,
-			"%s '%s' is not a size below 16 EiB (a number with K, M, G or T)",
+			"%s '%.60s' is not a size below 16 EiB (a number with K, M, G or T)",
 			field->key, text);
 		return -EINVAL;
 	case VALUE_CHOICE:
 		if (parse_choice(text, field->choices, place))
 			return 0;
 		list_choices(field->choices, choices, sizeof(choices));
-		snprintf(problem, size, "%s '%s' is none of: %s", field->key, text, choices);
+		snprintf(problem, size, "%s '%.60s' is none of: %s", field->key, text, choices);
 		return -EINVAL;
 	case VALUE_LIST:
 		if (parse_list(text, place))
 			return 0;
-		snprintf(problem, size, "%s '%s' is not a list of up to %d numbers with colons",
+		snprintf(problem, size, "%s '%.60s' is not a list of up to %d numbers with colons",
 			field->key, text, VALUE_LIST_MAX);
 		return -EINVAL;
 	}
@@ -172,13 +173,13 @@ static size_t item_length(const char *text, const struct value_field *fields, si
 	size_t length = strcspn(text, ","), key_length = strcspn(text, "=,");
 	const struct value_field *field = find_field(text, key_length, fields, count);
 
-	if (!field || field->type != VALUE_COMPATIBLE)
+	if (!field || field->type != VALUE_COMPATIBLE || text[key_length] != '=')
 		return length;
 	while (text[length] == ',') {
 		const char *word = text + length + 1;
 		size_t word_length = strcspn(word, ",");
 
-		if (strcspn(word, "=,") < word_length ||
+		if (word_length == 0 || strcspn(word, "=,") < word_length ||
 			find_field(word, word_length, fields, count))
 			break;
 		length += 1 + word_length;
