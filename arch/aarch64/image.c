@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MIB_2 0x200000ull
+#define MIB_2		   0x200000ull
 
 /* Header fields, little-endian whatever the kernel's own byte order. */
 #define OFFSET_TEXT_OFFSET 8
@@ -19,7 +19,7 @@
 #define FLAG_BIG_ENDIAN	   1u
 
 /* Kernels before 3.17 leave image_size 0 and mean this offset. */
-#define OLD_TEXT_OFFSET 0x80000ull
+#define OLD_TEXT_OFFSET	   0x80000ull
 
 static uint64_t field64(const uint8_t *header, size_t offset)
 {
@@ -32,7 +32,7 @@ static uint64_t field64(const uint8_t *header, size_t offset)
 static bool is_compressed(const uint8_t *header)
 {
 	return (header[0] == 0x1f && header[1] == 0x8b) ||
-	       memcmp(header, "\x28\xb5\x2f\xfd", 4) == 0 || memcmp(header + 4, "zimg", 4) == 0;
+		memcmp(header, "\x28\xb5\x2f\xfd", 4) == 0 || memcmp(header + 4, "zimg", 4) == 0;
 }
 
 int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_size,
@@ -47,10 +47,11 @@ int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_si
 	}
 	memcpy(&magic, header + OFFSET_MAGIC, sizeof(magic));
 	if (le32toh(magic) != MAGIC) {
-		*problem = is_compressed(header) ? "is compressed; give --kernel the plain Image"
-						 : "is not an arm64 kernel Image (no magic "
-						   "\"ARM\\x64\" at byte 56); give --kernel the file "
-						   "arch/arm64/boot/Image";
+		*problem = is_compressed(header)
+			? "is compressed; give --kernel the plain Image"
+			: "is not an arm64 kernel Image (no magic "
+			  "\"ARM\\x64\" at byte 56); give --kernel the file "
+			  "arch/arm64/boot/Image";
 		return -EINVAL;
 	}
 	image->text_offset = field64(header, OFFSET_TEXT_OFFSET);
