@@ -232,8 +232,7 @@ Test(console_endpoint, pty_without_a_user_does_not_spin)
 	console_endpoint_close(&endpoint);
 }
 
-/* --- sockets -----------------------------------------------------------------------------------
- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static int connect_client(const char *path)
 {

@@ -453,8 +453,7 @@ Test(vfio_platform, an_interrupt_that_vfio_cannot_signal_is_refused)
 	cr_assert_eq(vfio_irq_open(&irq, &vfio_fake.host, "x", vfio_fake.device_fd, 1), -EINVAL);
 }
 
-/* --- trapped regions ----------------------------------------------------------------------------
- */
+/* --- trapped regions -------------------------------------------------------------------------- */
 
 static void create_trapped(uint64_t size, uint32_t flags)
 {
