@@ -85,8 +85,17 @@ def bpmp_state(host: Board) -> dict[tuple[str, int], dict[str, int]]:
     return state
 
 
+def interrupts(host: Board, interrupt: int) -> int:
+    """How often an interrupt of the GIC has come since the host's boot, whoever had it then."""
+    text = host.run("cd /sys/kernel/irq && grep -H . */hwirq */per_cpu_count 2>/dev/null").output
+    fields = {(irq, name): value for irq, name, value in
+              re.findall(r"^(\d+)/(\w+):([\d,]+)$", text, re.MULTILINE)}
+    return sum(int(count) for (irq, name), value in fields.items() if name == "hwirq"
+               and int(value) == interrupt for count in fields[irq, "per_cpu_count"].split(","))
+
+
 def vfio_interrupts(host: Board) -> int:
-    """How often VFIO's handlers have run since the device was opened."""
+    """How often the interrupts that VFIO has now have come since the host's boot."""
     count = 0
     for line in host.run("grep vfio /proc/interrupts").output.splitlines():
         numbers = re.match(r"\s*\d+:((?:\s+\d+)+)\s", line)
