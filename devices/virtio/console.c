@@ -75,7 +75,7 @@ static int start_worker(struct console *console, struct worker *worker)
 	return error;
 }
 
-static int start(struct console *console, struct machine *machine)
+static int open_device(struct console *console, struct machine *machine)
 {
 	const struct virtio_device_options options = {
 		.name = "console",
@@ -119,7 +119,7 @@ int console_create(
 	console->stop.fd = -1;
 	error = console_endpoint_open(&console->endpoint, options);
 	if (error == 0)
-		error = start(console, machine);
+		error = open_device(console, machine);
 	if (error != 0) {
 		console_endpoint_close(&console->endpoint);
 		close_fd(&console->stop.fd);

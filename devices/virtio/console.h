@@ -18,8 +18,8 @@ struct console_options {
  * Opens the console's other end, starts the worker and claims a register file and an interrupt.
  * Returns 0 with *device, or -errno with a line logged that names cause and remedy.
  */
-int console_create(struct machine *machine, const struct console_options *options,
-	struct device **device);
+int console_create(
+	struct machine *machine, const struct console_options *options, struct device **device);
 
 /* The worker's main; returns its exit status. */
 int console_worker_main(int argc, char **argv);

@@ -24,17 +24,17 @@ static int private_fd(int fd, int mode)
 {
 	char path[32];
 	struct stat status;
-	int private = -1;
+	int copy = -1;
 
 	if (fstat(fd, &status) != 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode) && !S_ISSOCK(status.st_mode)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		private = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		copy = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}
-	if (private < 0)
-	private = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return private < 0 ? -errno : private;
+	if (copy < 0)
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return copy < 0 ? -errno : copy;
 }
 
 static int open_stdio(struct console_endpoint *endpoint)
@@ -122,7 +122,7 @@ static int open_unix(struct console_endpoint *endpoint, const char *path)
 			path, sizeof(address.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	error = endpoint->fd < 0 ? -errno : bind_socket(endpoint->fd, &address);
 	if (error == 0) {

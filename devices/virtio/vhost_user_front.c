@@ -295,7 +295,7 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 
 static int stop_queue(struct vhost_front *front, uint32_t index)
 {
-	struct vhost_user_vring_state state = { .index = index }, reply;
+	struct vhost_user_vring_state state = { .index = index }, reply = state;
 	int error = transact(to_user(front),
 		&(struct request){ .id = VHOST_USER_GET_VRING_BASE,
 			.payload = &state,

@@ -149,8 +149,9 @@ static void reset(struct virtio_mmio *mmio)
 	mmio->driver_features = 0;
 	mmio->queue_select = 0;
 	pthread_mutex_lock(&mmio->event_lock);
-	while (read(mmio->error_fd, &count, sizeof(count)) > 0)
-		continue;
+	/* One read takes all of an eventfd; it fails when there is nothing. */
+	if (read(mmio->error_fd, &count, sizeof(count)) > 0)
+		log_debug("%s: the queue that broke is reset", mmio->region.name);
 	mmio->needs_reset = mmio->dead;
 	mmio->config_changed = false;
 	pthread_mutex_unlock(&mmio->event_lock);

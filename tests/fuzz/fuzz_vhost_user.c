@@ -156,8 +156,8 @@ static bool say(struct fuzz *fuzz, const struct message_header *header, const ui
 	if (fuzz->back.received != 0 && vhost_user_back_receive(&fuzz->back) != 0)
 		return false;
 	check(fuzz->back.received == 0);
-	while (recv(fuzz->socket, sink, sizeof(sink), MSG_DONTWAIT) > 0)
-		continue;
+	/* What the answer says matters less than that it does not fill the socket. */
+	check(recv(fuzz->socket, sink, sizeof(sink), MSG_DONTWAIT) != 0);
 	return true;
 }
 

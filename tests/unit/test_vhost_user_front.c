@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The front end of vhost-user against a back end that breaks the protocol. */
+#include "tests/unit/vhost_user_bench.h"
+
+#include <errno.h>
+#include <time.h>
+
+struct script {
+	struct vhost_user_header header;
+	uint64_t value;
+	size_t size; /* bytes of the two that are sent */
+};
+
+static const struct script *script;
+
+/* Answers the first request with what the script says, then is silent or gone. */
+static void *act(void *argument)
+{
+	char request[300];
+
+	(void)argument;
+	if (recv(worker_end_of_socket, request, sizeof(request), 0) <= 0)
+		return NULL;
+	if (script != NULL) {
+		char answer[20];
+
+		memcpy(answer, &script->header, 12);
+		memcpy(answer + 12, &script->value, 8);
+		send(worker_end_of_socket, answer, script->size, MSG_NOSIGNAL);
+	}
+	shutdown(worker_end_of_socket, SHUT_WR);
+	return NULL;
+}
+
+static int open_against(const struct script *answer)
+{
+	struct vhost_user_front front;
+	int error;
+
+	open_sockets();
+	script = answer;
+	pthread_create(&worker, NULL, act, NULL);
+	error = vhost_user_front_open(&front, machine_end_of_socket, "test", 1);
+	if (error != -ENOTSUP && error != -EREMOTEIO)
+		cr_assert_eq(front.front.ops->set_features(&front.front, 0), error,
+			"after a failure nothing more is tried");
+	close_worker();
+	return error;
+}
+
+#define REPLY (VHOST_USER_VERSION | VHOST_USER_REPLY)
+
+TestSuite(vhost_user_front, .timeout = 30);
+
+Test(vhost_user_front, back_end_without_version_1_is_an_error)
+{
+	const struct script answer = { { VHOST_USER_GET_FEATURES, REPLY, 8 }, 0xff, 20 };
+
+	cr_assert_eq(open_against(&answer), -ENOTSUP);
+	cr_assert_not_null(strstr(fake_log_text(), "VIRTIO_F_VERSION_1"));
+}
+
+Test(vhost_user_front, back_end_that_hangs_up_is_an_error)
+{
+	cr_assert_eq(open_against(NULL), -ECONNRESET);
+}
+
+Test(vhost_user_front, half_an_answer_is_an_error)
+{
+	const struct script answer = { { VHOST_USER_GET_FEATURES, REPLY, 8 }, 0, 15 };
+
+	cr_assert_eq(open_against(&answer), -ECONNRESET);
+}
+
+Test(vhost_user_front, answer_to_another_question_is_an_error)
+{
+	const struct script answer = { { VHOST_USER_GET_PROTOCOL_FEATURES, REPLY, 8 },
+		TEST_VERSION_1, 20 };
+
+	cr_assert_eq(open_against(&answer), -EPROTO);
+}
+
+Test(vhost_user_front, answer_of_another_length_is_an_error)
+{
+	const struct script answer = { { VHOST_USER_GET_FEATURES, REPLY, UINT32_MAX }, 0, 20 };
+
+	cr_assert_eq(open_against(&answer), -EPROTO);
+}
+
+Test(vhost_user_front, answer_without_the_reply_flag_is_an_error)
+{
+	const struct script answer = { { VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 8 },
+		TEST_VERSION_1, 20 };
+
+	cr_assert_eq(open_against(&answer), -EPROTO);
+}
+
+static bool dribbling;
+
+/*
+ * Serves until it is asked to stop a queue, and then is silent, or if dribbling sends a byte of the
+ * answer now and then.
+ */
+static void *serve_until_stop(void *argument)
+{
+	const struct vhost_user_header answer = { VHOST_USER_GET_VRING_BASE, REPLY, 8 };
+	struct vhost_user_header header = { 0, 0, 0 };
+
+	(void)argument;
+	do {
+		if (recv(worker_end_of_socket, &header, sizeof(header), MSG_PEEK | MSG_WAITALL) <=
+			0)
+			return NULL;
+	} while (
+		header.request != VHOST_USER_GET_VRING_BASE && vhost_user_back_receive(&back) == 0);
+	for (size_t i = 0; i < sizeof(answer) && dribbling; i++) {
+		if (send(worker_end_of_socket, (const char *)&answer + i, 1, MSG_NOSIGNAL) != 1)
+			break;
+		usleep(200 * 1000);
+	}
+	return NULL;
+}
+
+/* Each byte that comes keeps SO_RCVTIMEO from running out; the deadline holds all the same. */
+Test(vhost_user_front, back_end_that_dribbles_ends_at_the_deadline)
+{
+	struct vhost_user_front front;
+	struct timespec before, after;
+
+	open_sockets();
+	vhost_user_back_init(&back, worker_end_of_socket, &device);
+	dribbling = true;
+	pthread_create(&worker, NULL, serve_until_stop, NULL);
+	cr_assert_eq(vhost_user_front_open(&front, machine_end_of_socket, "test", 1), 0);
+	cr_assert_eq(front.deadline_ms, 10000);
+	front.deadline_ms = 500;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 0), -ETIMEDOUT);
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 0), -ETIMEDOUT,
+		"after a failure nothing more is tried");
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	cr_assert_lt(
+		(after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000,
+		1500);
+	cr_assert_not_null(strstr(fake_log_text(), "did not answer"));
+	close_worker();
+}
+
+/* Silence ends by the socket's own deadline, which is shortened here. */
+Test(vhost_user_front, silence_ends_at_the_deadline)
+{
+	const struct timeval soon = { .tv_usec = 300 * 1000 };
+	struct vhost_user_front front;
+	struct timeval set;
+	socklen_t size = sizeof(set);
+
+	open_sockets();
+	vhost_user_back_init(&back, worker_end_of_socket, &device);
+	pthread_create(&worker, NULL, serve_until_stop, NULL);
+	cr_assert_eq(vhost_user_front_open(&front, machine_end_of_socket, "test", 1), 0);
+	cr_assert_eq(getsockopt(machine_end_of_socket, SOL_SOCKET, SO_RCVTIMEO, &set, &size), 0);
+	cr_assert_eq(set.tv_sec, 10);
+	setsockopt(machine_end_of_socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 0), -ETIMEDOUT);
+	close_worker();
+}
