@@ -14,10 +14,10 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 
-#define ENABLE		0x0
-#define STATUS		0x4
-#define INTCIO_UART1	BIT(8) /* of GICINT196: all UARTs but UART4 */
-#define INTC_GICINT196	BIT(4) /* of GICINT192 to 201 */
+#define ENABLE	       0x0
+#define STATUS	       0x4
+#define INTCIO_UART1   BIT(8) /* of GICINT196: all UARTs but UART4 */
+#define INTC_GICINT196 BIT(4) /* of GICINT192 to 201 */
 
 struct rig_intc {
 	void __iomem *intcio, *intc;

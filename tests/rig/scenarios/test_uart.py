@@ -16,9 +16,10 @@ from vm import Vm
 
 RAM = 0x40000000
 EVERYWHERE = on(A, A_4CPUS, A_GICV2, B)
-# What the UART's own node names, and the clocks above them, which may be enabled and read.
+# What the UART's own node names, and the clocks above them, which may be enabled and read: PLLP_OUT0
+# (102) too, which board B's names, but which feeds half of the chip.
 IDS = {
-    "b": {"clk": {155, 102}, "reset": {100}, "parents": {91}},
+    "b": {"clk": {155}, "reset": {100}, "parents": {102, 91}},
     "a": {"clk": {480, 481}, "reset": {180}, "parents": {482}},
 }
 
