@@ -20,7 +20,7 @@
  */
 static int open_file(const char *option, const char *path, uint64_t *size)
 {
-	struct stat status;
+	struct stat status = { 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
@@ -66,7 +66,7 @@ int boot_open(struct vm *vm)
 	struct boot *boot = &vm->boot;
 	uint8_t header[IMAGE_HEADER_SIZE] = { 0 };
 	const char *path = vm->options->kernel, *problem;
-	uint64_t size;
+	uint64_t size = 0;
 	int error;
 
 	boot->kernel_fd = open_file("kernel", path, &size);

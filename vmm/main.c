@@ -26,8 +26,8 @@ static int run_worker(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
 		if (strcmp(workers[i].kind, argv[2]) == 0) {
 			log_set_process(workers[i].kind);
-			if (argc > 3)
-				log_set_level((enum log_level)atoi(argv[3]));
+			if (argc > 3 && argv[3][0] >= '0' && argv[3][0] <= '0' + LOG_DEBUG)
+				log_set_level((enum log_level)(argv[3][0] - '0'));
 			return workers[i].main(argc, argv);
 		}
 	}
