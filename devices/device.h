@@ -30,8 +30,8 @@ enum machine_end {
 
 /* What the machine lends to its devices, from create to destroy. */
 struct machine {
-	struct layout *layout;	     /* in create() only */
-	struct mmio_bus *bus;	     /* in create() only: constant once vCPUs run */
+	struct layout *layout; /* in create() only */
+	struct mmio_bus *bus;  /* in create() only: constant once vCPUs run */
 	struct event_loop *loop;
 	struct guest_memory *memory; /* mapped before the first attach() */
 	int memory_fd;		     /* the memfd behind it, offset 0 = memory->regions[0] */
@@ -44,8 +44,8 @@ struct machine {
  * Asks the machine to end; from any thread, returns at once. The first call decides. `device` and
  * `reason` go into the log: "the console failed: ...". NULL where nothing failed.
  */
-void machine_end(struct machine *machine, enum machine_end why, const char *device,
-	const char *reason);
+void machine_end(
+	struct machine *machine, enum machine_end why, const char *device, const char *reason);
 
 struct device;
 

@@ -13,6 +13,11 @@ static uint8_t header[IMAGE_HEADER_SIZE];
 static struct kernel_image image;
 static const char *problem;
 
+/* `literal` without its NUL. */
+#define PUT(offset, literal)                                                                       \
+	for (size_t i = 0; i + 1 < sizeof(literal); i++)                                           \
+	header[(offset) + i] = (uint8_t)(literal)[i]
+
 static void put64(size_t offset, uint64_t value)
 {
 	for (size_t i = 0; i < 8; i++)
@@ -26,7 +31,7 @@ static void begin(void)
 	put64(8, 0);
 	put64(16, 24 * MIB);
 	put64(24, 0xa);
-	memcpy(header + 56, "ARM\x64", 4);
+	PUT(56, "ARM\x64");
 	problem = "not set";
 }
 
@@ -79,13 +84,13 @@ Test(image, wrong_magic)
 Test(image, compressed_kernels_are_recognised)
 {
 	memset(header, 0, sizeof(header));
-	memcpy(header, "\x1f\x8b\x08", 3);
+	PUT(0, "\x1f\x8b\x08");
 	assert_refused(20 * MIB, "compressed");
 	memset(header, 0, sizeof(header));
-	memcpy(header, "\x28\xb5\x2f\xfd", 4);
+	PUT(0, "\x28\xb5\x2f\xfd");
 	assert_refused(20 * MIB, "compressed");
 	memset(header, 0, sizeof(header));
-	memcpy(header, "MZ\0\0zimg", 8);
+	PUT(0, "MZ\0\0zimg");
 	assert_refused(20 * MIB, "compressed");
 }
 

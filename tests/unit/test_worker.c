@@ -20,8 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* --- the worker ------------------------------------------------------------------------------- */
 
 /* Its open descriptors above standard error, by number: "3 4 5 ". */
