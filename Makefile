@@ -96,7 +96,8 @@ $(native)/unit: $(unit_objects) $(native)/libvmm.a
 	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -o $@
 
 unit: $(native)/unit
-	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(native)/unit $(UNIT_FLAGS)
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	LSAN_OPTIONS=suppressions=tests/unit/lsan.suppressions:print_suppressions=0 $(native)/unit $(UNIT_FLAGS)
 
 fuzz_build := $(BUILD)/fuzz
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
