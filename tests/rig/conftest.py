@@ -129,12 +129,15 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """On failure: the ends of all logs of the scenario."""
+    """On failure: the ends of all logs of the scenario; and failure.txt beside them, at once, for
+    those who watch a long run or end it early."""
     outcome = yield
     report = outcome.get_result()
     host = getattr(item, "funcargs", {}).get("host")
     if report.failed and isinstance(host, Board):
         host.idle(0.2)
+        with (host.logs / "failure.txt").open("a") as text:
+            text.write(f"{item.nodeid} ({report.when})\n{report.longreprtext}\n")
         for log in sorted(host.logs.glob("*.log")):
             lines = log.read_bytes()[-6000:].decode(errors="replace").replace("\r", "")
             report.sections.append((str(log.relative_to(artifacts.TOP)),

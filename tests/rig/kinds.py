@@ -12,7 +12,9 @@ A_1CPU = Kind("a", gic=3, cpus=1)
 A_4CPUS = Kind("a", gic=3, cpus=4)
 A_GICV2 = Kind("a", gic=2, cpus=2)
 A_STRICT = Kind("a", gic=3, cpus=2, words="vfio_platform.reset_required=1")
-A_NOIOMMU = Kind("a", gic=3, cpus=2, words="rig.iommu=off vfio.enable_unsafe_noiommu_mode=1")
+# The tree names an IOMMU all the same: nobody is to wait for its driver.
+A_NOIOMMU = Kind("a", gic=3, cpus=2, words="rig.iommu=off vfio.enable_unsafe_noiommu_mode=1 "
+                 "fw_devlink=off deferred_probe_timeout=0")
 B = Kind("b")
 
 

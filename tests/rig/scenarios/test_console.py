@@ -99,9 +99,12 @@ def test_terminal_is_restored_after_sigterm(host: Board) -> None:
 def test_escape_sends_itself(host: Board) -> None:
     with Vm(host) as vm:
         vm.up()
-        vm.console.sendline("stty raw; echo rig-\"\"go; head -c 2 >/tmp/in; stty sane -echo")
+        vm.console.sendline("stty raw; echo rig-\"\"go; head -c 2 >/tmp/in; stty sane -echo; "
+                            "echo rig-\"\"taken")
         vm.console.wait_for("rig-go\n", 20)
         vm.console.send("\x01\x01z")
+        vm.console.wait_for("rig-taken", 20)
+        vm.console.wait_for("\n", 20)
         assert vm.guest("hexdump -e '1/1 \"%02x\"' /tmp/in") == "017a"
         vm.ends(0, "poweroff -f")
 
