@@ -8,6 +8,7 @@
 #include "vmm/base/util.h"
 
 #include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
 #include <seccomp.h>
@@ -20,6 +21,11 @@
 #define ALLOW_IOCTL(value)                                                                         \
 	{                                                                                          \
 		SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)                                        \
+	}
+/* For a system call whose first argument is a process: this one alone. */
+#define ALLOW_SELF(name)                                                                           \
+	{                                                                                          \
+		SCMP_SYS(name), MATCH_OWN_PID, 0, 0                                                \
 	}
 /* No memory that was data becomes code. */
 #define ALLOW_DATA(name)                                                                           \
@@ -54,6 +60,8 @@ static const struct filter_rule memory[] = {
 static const struct filter_rule terminal[] = {
 	ALLOW_IOCTL(TCGETS),
 	ALLOW_IOCTL(TCSETS),
+	ALLOW_IOCTL(TCGETS2), /* glibc 2.42 and later */
+	ALLOW_IOCTL(TCSETS2),
 	ALLOW_IOCTL(TIOCGPGRP),
 	ALLOW(getpgid),
 };
@@ -61,8 +69,6 @@ static const struct filter_rule terminal[] = {
 /* The worker's side of stdio, pty, file and socket. */
 static const struct filter_rule console[] = {
 	ALLOW(accept4),
-	ALLOW(writev),
-	ALLOW(readv),
 };
 
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
@@ -75,7 +81,7 @@ static const struct filter_rule vcpu[] = {
 static const struct filter_rule event_loop[] = {
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_ctl),
-	{ SCMP_SYS(tgkill), MATCH_OWN_PID, 0, 0 }, /* kicks vCPUs */
+	ALLOW_SELF(tgkill), /* kicks vCPUs */
 	ALLOW(getpid),
 	ALLOW(gettid),
 	ALLOW(pread64),
