@@ -149,7 +149,7 @@ def test_killed_machine_leaves_nothing(host: Board) -> None:
         assert state.leftovers(host) == []
 
 
-@pytest.mark.parametrize("how", ["power off", "SIGTERM", "bpmp worker"])
+@pytest.mark.parametrize("how", ["power off", "SIGTERM", "failure"])
 @on(B)
 def test_own_clocks_and_resets_are_put_back(host: Board, how: str) -> None:
     before = state.bpmp_state(host)
@@ -163,7 +163,7 @@ def test_own_clocks_and_resets_are_put_back(host: Board, how: str) -> None:
             host.check(f"kill -TERM {vm.pid()}")
             vm.ends(7)
         else:
-            host.check(f"kill -TERM {state.worker(host, 'bpmp')}")
+            host.check(f"kill -KILL {state.worker(host, 'console')}")
             vm.ends(6)
     after = state.bpmp_state(host)
     for key in (("clock", 155), ("reset", 100)):

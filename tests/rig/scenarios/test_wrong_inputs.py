@@ -15,7 +15,7 @@ from kinds import A, A_GICV2, A_STRICT, on
 K = "--kernel /guest/Image"
 FILES = f"{K} --initrd /guest/initrd"
 UART = "9040000.pl011"
-SAID_BEFORE = re.compile(r"bpmp-vmm(\[\w+\])?: (jail|9040000\.pl011): ")
+SAID_BEFORE = re.compile(r"bpmp-vmm(\[\w+\])?: (jail:|9040000\.pl011 in the guest)")
 
 
 class Wrong(NamedTuple):
