@@ -30,59 +30,54 @@ static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 
-#define FIELD(key, type, structure, member)                                                        \
-	{                                                                                          \
-		key, type, offsetof(structure, member), NULL                                       \
-	}
+#define FIELD(key, type, structure, member) key, type, offsetof(structure, member), NULL
 #define CHOICE(key, structure, member, choices)                                                    \
-	{                                                                                          \
-		key, VALUE_CHOICE, offsetof(structure, member), choices                            \
-	}
+	key, VALUE_CHOICE, offsetof(structure, member), choices
 
 static const struct value_field memory_fields[] = {
-	FIELD("size", VALUE_SIZE, struct options, memory.size),
-	FIELD("base", VALUE_NUMBER, struct options, memory.base),
+	{ FIELD("size", VALUE_SIZE, struct options, memory.size) },
+	{ FIELD("base", VALUE_NUMBER, struct options, memory.base) },
 };
 static const struct value_field cpus_fields[] = {
-	FIELD("count", VALUE_NUMBER, struct options, cpus.count),
+	{ FIELD("count", VALUE_NUMBER, struct options, cpus.count) },
 };
 static const struct value_field irqchip_fields[] = {
-	CHOICE("version", struct options, irqchip, irqchip_choices),
+	{ CHOICE("version", struct options, irqchip, irqchip_choices) },
 };
 static const struct value_field bpmp_fields[] = {
-	CHOICE("mode", struct options, bpmp.mode, bpmp_choices),
-	FIELD("host", VALUE_STRING, struct options, bpmp.host),
-	FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks),
-	FIELD("resets", VALUE_LIST, struct options, bpmp.resets),
-	FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains),
+	{ CHOICE("mode", struct options, bpmp.mode, bpmp_choices) },
+	{ FIELD("host", VALUE_STRING, struct options, bpmp.host) },
+	{ FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks) },
+	{ FIELD("resets", VALUE_LIST, struct options, bpmp.resets) },
+	{ FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains) },
 };
 static const struct value_field platform_fields[] = {
-	FIELD("base", VALUE_NUMBER, struct options, platform.base),
-	FIELD("size", VALUE_SIZE, struct options, platform.size),
-	FIELD("first-spi", VALUE_NUMBER, struct options, platform.first_spi),
+	{ FIELD("base", VALUE_NUMBER, struct options, platform.base) },
+	{ FIELD("size", VALUE_SIZE, struct options, platform.size) },
+	{ FIELD("first-spi", VALUE_NUMBER, struct options, platform.first_spi) },
 };
 static const struct value_field on_reset_fields[] = {
-	CHOICE("action", struct options, on_reset, restart_choices),
+	{ CHOICE("action", struct options, on_reset, restart_choices) },
 };
 static const struct value_field on_panic_fields[] = {
-	CHOICE("action", struct options, on_panic, restart_choices),
+	{ CHOICE("action", struct options, on_panic, restart_choices) },
 };
 static const struct value_field sandbox_fields[] = {
-	FIELD("sandbox", VALUE_BOOL, struct options, sandbox),
+	{ FIELD("sandbox", VALUE_BOOL, struct options, sandbox) },
 };
 static const struct value_field log_level_fields[] = {
-	CHOICE("level", struct options, log_level, level_choices),
+	{ CHOICE("level", struct options, log_level, level_choices) },
 };
 static const struct value_field console_fields[] = {
-	CHOICE("kind", struct console_text, kind, console_choices),
-	FIELD("unix", VALUE_STRING, struct console_text, unix_path),
-	FIELD("file", VALUE_STRING, struct console_text, file_path),
+	{ CHOICE("kind", struct console_text, kind, console_choices) },
+	{ FIELD("unix", VALUE_STRING, struct console_text, unix_path) },
+	{ FIELD("file", VALUE_STRING, struct console_text, file_path) },
 };
 static const struct value_field passthrough_fields[] = {
-	FIELD("device", VALUE_STRING, struct passthrough_text, device),
-	FIELD("compatible", VALUE_COMPATIBLE, struct passthrough_text, compatible),
-	FIELD("address", VALUE_STRING, struct passthrough_text, address),
-	FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu),
+	{ FIELD("device", VALUE_STRING, struct passthrough_text, device) },
+	{ FIELD("compatible", VALUE_COMPATIBLE, struct passthrough_text, compatible) },
+	{ FIELD("address", VALUE_STRING, struct passthrough_text, address) },
+	{ FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu) },
 };
 
 /* Returned by a parse_fn after which nothing is to be run. */

@@ -12,7 +12,7 @@
 
 /* The structure that has `member` at `pointer`. */
 #define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+	((type *)(void *)&((char *)(pointer))[-(ptrdiff_t)offsetof(type, member)])
 
 /* `alignment` is a power of two; false when the result does not fit. */
 static inline bool align_up(uint64_t value, uint64_t alignment, uint64_t *aligned)
