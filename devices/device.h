@@ -8,6 +8,7 @@
 #ifndef DEVICES_DEVICE_H
 #define DEVICES_DEVICE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,17 @@ enum machine_end {
 	MACHINE_ERROR,	       /* KVM or the host failed */
 };
 
+/* Whether, and why, the machine is to end; devices/machine_end.c. */
+struct machine_ending {
+	pthread_mutex_t lock;
+	bool requested;
+	enum machine_end why;
+	int wake_fd; /* an eventfd that the event loop watches */
+};
+
 /* What the machine lends to its devices, from create to destroy. */
 struct machine {
+	struct machine_ending ending;
 	struct layout *layout; /* in create() only */
 	struct mmio_bus *bus;  /* in create() only: constant once vCPUs run */
 	struct event_loop *loop;
@@ -46,6 +56,10 @@ struct machine {
  */
 void machine_end(
 	struct machine *machine, enum machine_end why, const char *device, const char *reason);
+
+/* Whether an end was asked for, and which; the request stays until machine_end_forget(). */
+bool machine_end_requested(struct machine *machine, enum machine_end *why);
+void machine_end_forget(struct machine *machine);
 
 struct device;
 

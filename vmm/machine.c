@@ -19,46 +19,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* A failure outranks what the guest asks for: a reset cannot mend a device that is gone. */
-static bool outranks(enum machine_end new, enum machine_end old)
-{
-	bool guest_asked = old == MACHINE_RESET || old == MACHINE_PANIC;
-
-	return guest_asked && new != MACHINE_RESET &&new != MACHINE_PANIC;
-}
-
-void machine_end(
-	struct machine *machine, enum machine_end why, const char *device, const char *reason)
-{
-	struct vm *vm = container_of(machine, struct vm, machine);
-	const uint64_t one = 1;
-
-	pthread_mutex_lock(&vm->end_lock);
-	if (!vm->ended || outranks(why, vm->end)) {
-		vm->ended = true;
-		vm->end = why;
-		if (device)
-			log_error("the %s failed: %s", device, reason);
-		else if (reason)
-			log_info("%s", reason);
-	}
-	pthread_mutex_unlock(&vm->end_lock);
-	if (write(vm->wake.fd, &one, sizeof(one)) < 0)
-		log_error("cannot wake the event loop: %s", strerror(errno));
-}
-
-/* Whether something asked for an end, and what; the request stays. */
-static bool end_requested(struct vm *vm, enum machine_end *why)
-{
-	bool ended;
-
-	pthread_mutex_lock(&vm->end_lock);
-	ended = vm->ended;
-	*why = vm->end;
-	pthread_mutex_unlock(&vm->end_lock);
-	return ended;
-}
-
 static void on_wake(struct event_source *source)
 {
 	uint64_t count;
@@ -96,6 +56,7 @@ static int open_events(struct vm *vm)
 	vm->signals = (struct event_source){ signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
 		on_signal };
 	vm->wake = (struct event_source){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_wake };
+	vm->machine.ending.wake_fd = vm->wake.fd;
 	error = event_loop_open(&vm->loop);
 	if (!error && (vm->signals.fd < 0 || vm->wake.fd < 0))
 		error = -errno;
@@ -134,7 +95,6 @@ static void init(struct vm *vm, const struct options *options)
 	}
 	pthread_mutex_init(&vm->gate.lock, NULL);
 	pthread_cond_init(&vm->gate.changed, NULL);
-	pthread_mutex_init(&vm->end_lock, NULL);
 	vm->machine = (struct machine){
 		.layout = &vm->layout,
 		.bus = &vm->bus,
@@ -143,6 +103,7 @@ static void init(struct vm *vm, const struct options *options)
 		.memory_fd = -1,
 		.kvm = &vm->kvm,
 	};
+	pthread_mutex_init(&vm->machine.ending.lock, NULL);
 	layout_init(&vm->layout);
 	if (options->platform.size) {
 		vm->layout.platform_base = options->platform.base;
@@ -226,9 +187,7 @@ static int power_on(struct vm *vm)
 static void power_off(struct vm *vm)
 {
 	vcpus_pause(vm);
-	pthread_mutex_lock(&vm->end_lock);
-	vm->ended = false; /* what happens from here on counts anew */
-	pthread_mutex_unlock(&vm->end_lock);
+	machine_end_forget(&vm->machine); /* what happens from here on counts anew */
 	devices_quiesce(vm);
 	vcpus_close(vm);
 	kvm_host_close_vm(&vm->kvm);
@@ -279,14 +238,14 @@ static enum machine_end run(struct vm *vm)
 			log_error("the event loop failed");
 			return MACHINE_ERROR;
 		}
-		if (!end_requested(vm, &why))
+		if (!machine_end_requested(&vm->machine, &why))
 			continue;
 		if (!restarts(vm, why))
 			return why;
 		log_info("the guest %s; restarting it",
 			why == MACHINE_PANIC ? "panicked" : "asked for a reset");
 		power_off(vm);
-		if (end_requested(vm, &why))
+		if (machine_end_requested(&vm->machine, &why))
 			return why;
 		if (power_on(vm) || start(vm))
 			return MACHINE_ERROR;

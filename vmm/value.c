@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/value.h"
 
+#include "vmm/base/edit_distance.h"
 #include "vmm/base/util.h"
 
 #include <ctype.h>
@@ -227,44 +228,13 @@ int value_parse(const char *text, const struct value_field *fields, size_t field
 	return 0;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Levenshtein distance of words up to LONGEST_WORD long; longer ones are far apart. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t a_length = strlen(a), b_length = strlen(b);
-	size_t row[LONGEST_WORD + 1];
-
-	if (a_length > LONGEST_WORD || b_length > LONGEST_WORD)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_length; j++) {
-			size_t above = row[j];
-
-			row[j] = min3(row[j - 1] + 1, above + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[b_length];
-}
-
 const char *value_suggest(const char *word, const char *const *names, size_t count)
 {
 	const char *closest = NULL;
 	size_t least = 3;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t d = distance(word, names[i]);
+		size_t d = edit_distance(word, names[i]);
 
 		if (d < least && d < strlen(names[i])) {
 			least = d;

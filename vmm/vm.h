@@ -80,9 +80,6 @@ struct vm {
 
 	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */
 	struct event_source wake;    /* an eventfd that machine_end() signals */
-	pthread_mutex_t end_lock;
-	bool ended;
-	enum machine_end end;
 
 	atomic_ulong undecodable; /* accesses answered with an external abort */
 };

@@ -1,42 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/vfio/suggest.h"
 
+#include "vmm/base/edit_distance.h"
 #include "vmm/base/log.h"
-#include "vmm/base/util.h"
 
 #include <dirent.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#define MAX_NAME 64 /* longer ones are not compared */
 
 static size_t smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
-}
-
-/* How many characters must be added, taken away or changed (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[MAX_NAME + 1], a_length = strlen(a), b_length = strlen(b);
-
-	if (a_length > MAX_NAME || b_length > MAX_NAME)
-		return MAX_NAME;
-	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_length; j++) {
-			size_t above = row[j];
-
-			row[j] = smaller(smaller(above, row[j - 1]) + 1,
-				diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-			diagonal = above;
-		}
-	}
-	return row[b_length];
 }
 
 /*
@@ -46,13 +21,13 @@ static size_t distance(const char *a, const char *b)
 static size_t distance_from_node_name(const char *node, const char *device)
 {
 	const char *at = strchr(node, '@');
-	char turned[MAX_NAME + 1];
+	char turned[EDIT_DISTANCE_LONGEST + 1];
 
 	if (at == NULL ||
 		(size_t)snprintf(turned, sizeof(turned), "%s.%.*s", at + 1, (int)(at - node),
 			node) >= sizeof(turned))
-		return MAX_NAME;
-	return distance(turned, device);
+		return SIZE_MAX;
+	return edit_distance(turned, device);
 }
 
 static void search(const char *device, const char *path, char *best, size_t size, size_t *least)
@@ -66,7 +41,7 @@ static void search(const char *device, const char *path, char *best, size_t size
 	while ((entry = readdir(directory)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		how_far = smaller(distance(device, entry->d_name),
+		how_far = smaller(edit_distance(device, entry->d_name),
 			distance_from_node_name(device, entry->d_name));
 		if (how_far >= *least)
 			continue;
