@@ -22,6 +22,8 @@ IDS = {
     "b": {"clk": {155}, "reset": {100}, "parents": {102, 91}},
     "a": {"clk": {480, 481}, "reset": {180}, "parents": {482}},
 }
+CHANGES = {"clk.enable", "clk.disable", "clk.set_rate", "clk.set_parent", "reset.assert",
+           "reset.deassert", "reset.module", "pg.set_state"}
 
 
 def start(host: Board, options: str = "") -> Vm:
@@ -59,6 +61,26 @@ def test_guest_takes_its_clock_from_its_bpmp(host: Board) -> None:
         vm.ends(0, "poweroff -f")
 
 
+@on(B)
+def test_requests_are_exactly_those_expected(host: Board) -> None:
+    """What reaches the host's BPMP and changes anything, from the guest's boot to its end."""
+    with start(host) as vm:
+        vm.up()
+        uart.open_tty(vm)
+        vm.ends(0, "poweroff -f")
+    changes = [(request.name, request.id, request.arg) for request in state.bpmp_log(host)
+               if request.name in CHANGES]
+    assert changes == [
+        ("clk.enable", 91, 0), ("clk.enable", 102, 0), ("clk.enable", 155, 0),
+        ("reset.assert", 100, 0), ("reset.deassert", 100, 0),
+        # The port opens at 115200, as a terminal it is at 9600, stty sets 115200: 16 times these.
+        ("clk.set_rate", 155, 1841986), ("clk.set_rate", 155, 153585),
+        ("clk.set_rate", 155, 1841986),
+        # The end of the VM.
+        ("reset.assert", 100, 0), ("clk.set_rate", 155, 408000000), ("clk.disable", 155, 0),
+    ]
+
+
 @EVERYWHERE
 def test_only_its_own_ids_are_touched(host: Board) -> None:
     """The log of the host's BPMP: enables, rates and resets of the UART's ids and no others."""
@@ -70,11 +92,9 @@ def test_only_its_own_ids_are_touched(host: Board) -> None:
         vm.ends(0, "poweroff -f")
     log = state.bpmp_log(host)
     assert [request for request in log if request.result.startswith("errno")] == []
-    changing = {"clk.enable", "clk.disable", "clk.set_rate", "clk.set_parent", "reset.assert",
-                "reset.deassert", "reset.module", "pg.set_state"}
     for request in log:
         kind = request.name.split(".")[0]
-        if request.name in changing:
+        if request.name in CHANGES:
             allowed = set(ids.get(kind, set()))
             if request.name == "clk.enable":
                 allowed |= ids["parents"]
