@@ -61,10 +61,10 @@ def device_tree(board: str, gic: int, cpus: int) -> Path:
 
 
 @functools.cache
-def helper(name: str) -> Path:
-    """A program of tests/rig/host, built for the boards and linked statically."""
-    source = RIG / "host" / f"{name}.c"
-    program = BUILD / "host" / name
+def helper(where: str, name: str) -> Path:
+    """A program of tests/rig/host or tests/rig/guest, built for arm64 and linked statically."""
+    source = RIG / where / f"{name}.c"
+    program = BUILD / where / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",

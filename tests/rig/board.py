@@ -82,6 +82,7 @@ class Board:
             if time.monotonic() > deadline or self._mux.ended:
                 raise self.console.hang(f"the host was not up after {BOOT_SECONDS} s")
             self._pump.turn(1)
+        shutil.rmtree(self._directory)  # nobody opens these files any more
         self.boot_seconds = time.monotonic() - started
 
     def run(self, command: str, seconds: float = 30) -> Result:

@@ -95,7 +95,7 @@ def host(request: pytest.FixtureRequest, boards: Boards) -> Iterator[Board]:
     state.reset_bpmp(board)
     left = state.leftovers(board)
     assert not left, f"the scenario before left this behind: {left}"
-    board.check("rm -rf /tmp/*; dmesg -c >/dev/null; echo 3 >/proc/sys/vm/drop_caches")
+    board.check("rm -rf /tmp/*; dmesg -c >/dev/null")
     yield board
     _put_away(board, boards)
 

@@ -81,8 +81,14 @@ def _base(init: Path) -> Archive:
 
 def guest() -> bytes:
     archive = _base(artifacts.RIG / "guest" / "init")
+    _add_helpers(archive, "guest")
     _add_modules(archive, for_guest=True)
     return archive.finish()
+
+
+def _add_helpers(archive: Archive, where: str) -> None:
+    for source in sorted((artifacts.RIG / where).glob("*.c")):
+        archive.copy(f"usr/bin/rig-{source.stem}", artifacts.helper(where, source.stem))
 
 
 def _add_modules(archive: Archive, for_guest: bool) -> None:
@@ -94,8 +100,7 @@ def _add_modules(archive: Archive, for_guest: bool) -> None:
 def host() -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
-    for source in sorted((artifacts.RIG / "host").glob("*.c")):
-        archive.copy(f"usr/bin/rig-{source.stem}", artifacts.helper(source.stem))
+    _add_helpers(archive, "host")
     if artifacts.VMM.exists():
         archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
         for path, library in artifacts.libraries(artifacts.VMM):

@@ -265,6 +265,8 @@ class Mux:
         self._sessions: dict[int, Session] = {}
 
     def start(self, command: str, name: str, terminal: bool, log: Path | None) -> Session:
+        if self.ended:
+            raise Hang(f"the board has ended: {name} cannot start")
         number = next(n for n in range(32) if n not in self._sessions)
         session = Session(self, number, name, log)
         self._sessions[number] = session
