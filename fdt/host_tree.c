@@ -84,7 +84,7 @@ void host_node_free(struct host_node *node)
 static int read_file(int fd, const char *name, unsigned char **data, size_t *size)
 {
 	int file = openat(fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	unsigned char *buffer;
+	unsigned char *buffer, *fitted;
 	size_t filled = 0;
 	ssize_t got = 1;
 	int error = 0;
@@ -109,11 +109,14 @@ static int read_file(int fd, const char *name, unsigned char **data, size_t *siz
 		return error;
 	}
 	buffer[filled] = '\0';
-	*data = realloc(buffer, filled + 1);
-	if (*data == NULL)
-		*data = buffer;
+	/* Properties are small and many; the page that each was read into is not kept. */
+	fitted = malloc(filled + 1);
+	if (fitted != NULL)
+		memcpy(fitted, buffer, filled + 1);
+	free(buffer);
+	*data = fitted;
 	*size = filled;
-	return 0;
+	return fitted != NULL ? 0 : -ENOMEM;
 }
 
 /* One reading of a node, with its children or without. */
