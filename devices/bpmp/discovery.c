@@ -13,7 +13,10 @@
 /* Real chains have about ten links; more than this is a firmware that cannot be understood. */
 #define MAX_DEPTH 32
 
-/* Returns 0 when the firmware answered, whatever it said, or -errno (logged). */
+/*
+ * Returns 0 when the firmware answered, whatever it said, or -errno (logged); not -EINVAL, which
+ * would pass for wrong usage.
+ */
 static int ask(
 	struct bpmp_host *host, const struct bpmp_request *request, struct bpmp_response *response)
 {
@@ -28,7 +31,7 @@ static int ask(
 		log_error("cannot ask the host's BPMP for %s: %s",
 			bpmp_call_text(&call, text, sizeof(text)),
 			bpmp_host_failure(&call, -error, reason, sizeof(reason)));
-		return error;
+		return error == -EINVAL ? -EIO : error;
 	}
 	if (response->error == 0 && response->size < bpmp_response_size(&call))
 		response->error = -BPMP_EIO;
@@ -83,16 +86,18 @@ static int current_parent(
 	return 0; /* fed by itself or by nothing that it lists: as good as a root */
 }
 
-/* Follows the chain of parents of a clock that the guest sees; `info` is the clock's. */
+/*
+ * Follows the chain of parents of a clock that the guest sees; `info` is the clock's. Returns the
+ * number of clocks in the chain, its own included, or -errno (logged).
+ */
 static int add_ancestors(
 	struct bpmp_host *host, struct bpmp_policy *policy, uint32_t id, struct bpmp_clk_info info)
 {
 	uint32_t chain[MAX_DEPTH], parent = 0;
-	size_t depth = 0;
-	int error;
+	int depth = 0, error;
 
 	for (;;) {
-		for (size_t i = 0; i < depth; i++)
+		for (int i = 0; i < depth; i++)
 			if (chain[i] == id)
 				goto loop;
 		if (depth == MAX_DEPTH)
@@ -100,13 +105,13 @@ static int add_ancestors(
 		chain[depth++] = id;
 		error = current_parent(host, id, &info, &parent);
 		if (error <= 0)
-			return error;
+			return error < 0 ? error : depth;
 		error = ask_clock_info(host, parent, &info);
 		if (error == -ENOENT) {
 			log_warning("clock %u is fed by clock %u, which the host's BPMP does not "
 				    "describe; the guest will not see it",
 				id, parent);
-			return 0;
+			return depth;
 		}
 		if (error < 0)
 			return error;
@@ -129,11 +134,11 @@ loop:
 
 /* Rate and state of an owned clock; what the firmware will not tell is not restored later. */
 static int snapshot_clock(struct bpmp_host *host, struct bpmp_undo *undo, uint32_t id,
-	const struct bpmp_clk_info *info)
+	const struct bpmp_clk_info *info, uint32_t depth)
 {
 	struct bpmp_request get_rate = bpmp_clk_request(BPMP_CLK_GET_RATE, id);
 	struct bpmp_request is_enabled = bpmp_clk_request(BPMP_CLK_IS_ENABLED, id);
-	struct bpmp_found_clock found = { 0 };
+	struct bpmp_found_clock found = { .depth = depth };
 	struct bpmp_response response;
 	int error;
 
@@ -176,8 +181,8 @@ static int discover_clocks(
 				id);
 		if (error == 0)
 			error = add_ancestors(host, policy, id, info);
-		if (error == 0 && policy->clocks[i].owned)
-			error = snapshot_clock(host, undo, id, &info);
+		if (error > 0 && policy->clocks[i].owned)
+			error = snapshot_clock(host, undo, id, &info, (uint32_t)error);
 		if (error < 0)
 			return error;
 	}

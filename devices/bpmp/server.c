@@ -131,6 +131,7 @@ unsigned int bpmp_server_restore(struct bpmp_server *server)
 {
 	struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS];
 	size_t count = bpmp_undo_steps(&server->undo, server->guest_ran, steps);
+	bool pulse_owed = false;
 	unsigned int failed = 0;
 	int error = 0;
 
@@ -138,10 +139,14 @@ unsigned int bpmp_server_restore(struct bpmp_server *server)
 		/* A host that hangs takes ten minutes to say so: once is enough. */
 		if (error != -ETIMEDOUT && error != -ETIME)
 			error = apply(server, &steps[i]);
-		if (error == 0)
+		if (error == 0) {
 			bpmp_undo_applied(&server->undo, &steps[i]);
-		else
-			failed++;
+			continue;
+		}
+		failed++;
+		/* The one step that is on no record but `guest_ran`. */
+		pulse_owed |= steps[i].call.mrq == BPMP_MRQ_RESET &&
+			steps[i].call.command == BPMP_RESET_MODULE;
 	}
 	bpmp_policy_reset(&server->policy);
 	if (server->guest_ran || count) {
@@ -151,6 +156,6 @@ unsigned int bpmp_server_restore(struct bpmp_server *server)
 			(unsigned long long)bpmp_refusals_total(&server->policy.refusals));
 		log_held_ancestors(&server->policy);
 	}
-	server->guest_ran = false;
+	server->guest_ran = pulse_owed;
 	return failed;
 }

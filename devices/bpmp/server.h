@@ -17,7 +17,7 @@ struct bpmp_server {
 	struct bpmp_host *host; /* the caller's */
 	struct bpmp_policy policy;
 	struct bpmp_undo undo;
-	bool guest_ran; /* since everything was last put back */
+	bool guest_ran; /* since everything was last put back, resets at least */
 };
 
 /* Asks the host for ancestors and snapshot. Returns 0 or -errno (logged). */

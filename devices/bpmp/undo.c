@@ -143,7 +143,7 @@ static struct bpmp_undo_step *add(
 	return step;
 }
 
-static void add_clock(struct step_list *list, const struct bpmp_undo_clock *clock)
+static void add_settings(struct step_list *list, const struct bpmp_undo_clock *clock)
 {
 	const struct bpmp_found_clock *found = &clock->found;
 
@@ -151,6 +151,10 @@ static void add_clock(struct step_list *list, const struct bpmp_undo_clock *cloc
 		add(list, BPMP_MRQ_CLK, BPMP_CLK_SET_PARENT, clock->id, found->parent);
 	if (clock->rate_changed && found->rate_known)
 		add(list, BPMP_MRQ_CLK, BPMP_CLK_SET_RATE, clock->id, found->rate);
+}
+
+static void add_state(struct step_list *list, const struct bpmp_undo_clock *clock)
+{
 	if (clock->enabled)
 		add(list, BPMP_MRQ_CLK, BPMP_CLK_DISABLE, clock->id, 0);
 	/*
@@ -158,8 +162,25 @@ static void add_clock(struct step_list *list, const struct bpmp_undo_clock *cloc
 	 * documented. In the second case the DISABLE above, or the guest's own, has turned off
 	 * what was found on.
 	 */
-	if (found->enabled && (clock->enabled || clock->let_go))
+	if (clock->found.enabled && (clock->enabled || clock->let_go))
 		add(list, BPMP_MRQ_CLK, BPMP_CLK_ENABLE, clock->id, 0)->only_if_off = true;
+}
+
+static void add_clocks(struct step_list *list, const struct bpmp_undo *undo)
+{
+	uint32_t deepest = 0;
+
+	for (size_t i = 0; i < undo->clock_count; i++)
+		if (undo->clocks[i].found.depth > deepest)
+			deepest = undo->clocks[i].found.depth;
+	for (uint32_t depth = 0; depth <= deepest; depth++)
+		for (size_t i = 0; i < undo->clock_count; i++)
+			if (undo->clocks[i].found.depth == depth)
+				add_settings(list, &undo->clocks[i]);
+	for (uint32_t depth = deepest + 1; depth-- > 0;)
+		for (size_t i = 0; i < undo->clock_count; i++)
+			if (undo->clocks[i].found.depth == depth)
+				add_state(list, &undo->clocks[i]);
 }
 
 size_t bpmp_undo_steps(const struct bpmp_undo *undo, bool guest_ran,
@@ -175,8 +196,7 @@ size_t bpmp_undo_steps(const struct bpmp_undo *undo, bool guest_ran,
 		else if (reset->state == BPMP_RESET_AS_FOUND && guest_ran)
 			add(&list, BPMP_MRQ_RESET, BPMP_RESET_MODULE, reset->id, 0);
 	}
-	for (size_t i = 0; i < undo->clock_count; i++)
-		add_clock(&list, &undo->clocks[i]);
+	add_clocks(&list, undo);
 	for (size_t i = 0; i < undo->domain_count; i++)
 		if (undo->domains[i].changed)
 			add(&list, BPMP_MRQ_PG, BPMP_PG_SET_STATE, undo->domains[i].id,

@@ -24,6 +24,7 @@ struct bpmp_found_clock {
 	bool rate_known, parent_known;
 	int64_t rate; /* Hz */
 	uint32_t parent;
+	uint32_t depth; /* clocks from the root to it: what feeds it has less */
 };
 
 struct bpmp_undo_clock {
@@ -91,12 +92,13 @@ struct bpmp_undo_step {
 	bool only_if_off; /* clocks: ask IS_ENABLED first, and do it only when that says 0 */
 };
 
-/* Resets, then parent, rate, disable and enable of every clock, then domains. */
+/* Resets, then parent and rate, disable and enable of every clock, then domains. */
 #define BPMP_MAX_UNDO_STEPS (BPMP_MAX_IDS * 6)
 
 /*
- * The way back, in order. Resets first, as they end DMA; a clock's parent before its rate, both
- * before it is let go; power domains last. With `guest_ran`, an owned reset that the guest never
+ * The way back, in order. Resets first, as they end DMA; then parents and rates of clocks from the
+ * root down, as a clock's rate is made from its parent's; then clocks are let go from the leaves
+ * up; power domains last. With `guest_ran`, an owned reset that the guest never
  * operated is pulsed, for the guest may have set the device to work without it; where it is left
  * is then as it was for a device in use. Returns the number of steps.
  */

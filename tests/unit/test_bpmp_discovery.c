@@ -160,6 +160,20 @@ Test(bpmp_discovery, what_the_host_denies_names_its_allow_list)
 		strstr(fake_log_text(), "add 155 to allowed-clocks"), "%s", fake_log_text());
 }
 
+/* The machine takes -EINVAL for wrong usage. */
+Test(bpmp_discovery, a_host_that_refuses_is_no_wrong_usage)
+{
+	struct bpmp_ids ids = model_ids();
+	struct world world;
+
+	setup(&world);
+	world.model.fault_mrq = BPMP_MRQ_CLK;
+	world.model.fault_command = BPMP_CLK_GET_ALL_INFO;
+	world.model.fault_errno = EINVAL;
+	cr_assert_eq(discover(&world, &ids), -EIO);
+	cr_assert_not_null(strstr(fake_log_text(), "error 22"), "%s", fake_log_text());
+}
+
 Test(bpmp_discovery, a_firmware_that_keeps_a_rate_to_itself)
 {
 	struct bpmp_ids ids = model_ids();

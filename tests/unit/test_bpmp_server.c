@@ -188,6 +188,49 @@ Test(bpmp_server, a_host_that_hangs_is_asked_once)
 	cr_assert_str_eq(fake_trace_text(), "RESET ASSERT of reset 100, 0\n");
 }
 
+/* The machine gives up on a host that hangs; the worker's own restore at its end is the second. */
+Test(bpmp_server, a_pulse_that_failed_is_tried_again)
+{
+	struct world world;
+
+	setup(&world);
+	world.model.fault_mrq = BPMP_MRQ_RESET;
+	world.model.fault_command = BPMP_RESET_MODULE;
+	world.model.fault_errno = ETIMEDOUT;
+	cr_assert_eq(bpmp_server_restore(&world.server), 1);
+	world.model.fault_mrq = 0;
+	fake_trace_clear();
+	cr_assert_eq(bpmp_server_restore(&world.server), 0);
+	cr_assert_str_eq(fake_trace_text(), "RESET MODULE of reset 100, 0\n");
+	fake_trace_clear();
+	cr_assert_eq(bpmp_server_restore(&world.server), 0);
+	cr_assert_str_empty(fake_trace_text(), "once is enough");
+}
+
+/* Clock 155 feeds 319, an ancestor, which feeds 100. */
+Test(bpmp_server, clocks_are_set_from_the_root_down_and_let_go_from_the_leaves_up)
+{
+	const struct bpmp_ids ids = { .clocks = { 2, { 100, 155 } } };
+	struct world world;
+
+	fake_log_capture();
+	model_init(&world.model);
+	model_clock(&world.model, 319)->parents[0] = 155;
+	model_clock(&world.model, 100)->parents[0] = 319;
+	cr_assert_eq(bpmp_server_start(&world.server, &world.model.host, &ids), 0);
+	cr_assert_eq(ask(&world, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 1843200)), 0);
+	cr_assert_eq(ask(&world, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 100, 9600)), 0);
+	cr_assert_eq(ask(&world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), 0);
+	cr_assert_eq(ask(&world, bpmp_clk_request(BPMP_CLK_ENABLE, 100)), 0);
+	fake_trace_clear();
+	cr_assert_eq(bpmp_server_restore(&world.server), 0);
+	cr_assert_str_eq(fake_trace_text(),
+		"CLK SET_RATE of clock 155, 408000000\n"
+		"CLK SET_RATE of clock 100, 1000000\n"
+		"CLK DISABLE of clock 100, 0\n"
+		"CLK DISABLE of clock 155, 0\n");
+}
+
 /* The mailbox around it. */
 struct mailbox {
 	struct world world;

@@ -194,7 +194,7 @@ Test(bpmp_undo, resets_end_asserted_or_pulsed)
 
 Test(bpmp_undo, the_longest_list_fits)
 {
-	const struct bpmp_found_clock on = { true, true, true, 1, 2 };
+	const struct bpmp_found_clock on = { true, true, true, 1, 2, 0 };
 	struct bpmp_undo_step list[BPMP_MAX_UNDO_STEPS];
 	struct bpmp_ids ids = { 0 };
 	struct bpmp_undo undo;
