@@ -248,7 +248,8 @@ int vfio_container_open_device(
 		result = get_device(container, device, group);
 	if (result >= 0)
 		container->devices[container->device_count++] = device;
-	return result;
+	/* The kernel's -EINVAL is the host's fault, ours would be the user's. */
+	return result == -EINVAL ? -EIO : result;
 }
 
 static void log_map_error(const struct guest_memory_region *region, int error)

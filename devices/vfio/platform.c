@@ -31,7 +31,7 @@ struct vfio_platform {
 	struct host_tree *tree;
 	struct host_node *node;
 	int fd;
-	bool can_reset;
+	bool can_reset, attached;
 	size_t region_count, irq_count;
 	struct vfio_region regions[VFIO_MAX_REGIONS];
 	struct vfio_irq irqs[MAX_IRQS];
@@ -84,6 +84,7 @@ static int attach(struct device *device)
 	struct kvm_vm *vm = device->machine->kvm;
 	int error;
 
+	platform->attached = true;
 	/* Before the memory slots: the guest must own no device that cannot reach its RAM. */
 	error = vfio_container_map_memory(platform->container);
 	for (size_t i = 0; i < platform->region_count && error == 0; i++)
@@ -113,8 +114,10 @@ static void quiesce(struct device *device)
 		vfio_irq_detach(&platform->irqs[i], vm);
 	for (size_t i = 0; i < platform->region_count; i++)
 		vfio_region_detach(&platform->regions[i], vm);
-	if (!platform->can_reset)
+	/* Called again it stays alone: the BPMP has turned off its clock by then. */
+	if (!platform->can_reset || !platform->attached)
 		return;
+	platform->attached = false;
 	error = vfio_call(platform->container->host, platform->fd, VFIO_DEVICE_RESET, 0);
 	if (error != 0)
 		log_warning("%s: its reset failed: %s", device->name, strerror(-error));
@@ -317,6 +320,8 @@ static int open_device(struct vfio_platform *platform, struct bpmp_ids *ids)
 			    "guest can read and write all of the host's memory",
 			options->device);
 	error = open_parts(platform);
+	if (error == -EINVAL)
+		error = -EIO; /* the kernel's, not the user's */
 	if (error == 0)
 		error = place_regions(platform);
 	if (error == 0)
