@@ -43,8 +43,11 @@ static int ask_clock_info(struct bpmp_host *host, uint32_t id, struct bpmp_clk_i
 {
 	struct bpmp_request request = bpmp_clk_request(BPMP_CLK_GET_ALL_INFO, id);
 	struct bpmp_response response;
-	int error = ask(host, &request, &response);
+	int error;
 
+	if (id > BPMP_CLK_ID_MASK)
+		return -ENOENT;
+	error = ask(host, &request, &response);
 	if (error < 0)
 		return error;
 	if (response.error != 0)

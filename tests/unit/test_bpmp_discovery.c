@@ -134,6 +134,16 @@ Test(bpmp_discovery, an_id_that_the_firmware_does_not_know)
 	cr_assert_eq(discover(&world, &ids), -ENOENT, "a hole");
 }
 
+Test(bpmp_discovery, an_id_that_no_request_has_room_for)
+{
+	const struct bpmp_ids ids = { .clocks = { 1, { 0x01000000 | 155 } } };
+	struct world world;
+
+	setup(&world);
+	cr_assert_eq(discover(&world, &ids), -ENOENT, "it is not 155");
+	cr_assert_not_null(strstr(fake_log_text(), "no clock 16777371"), "%s", fake_log_text());
+}
+
 Test(bpmp_discovery, an_ancestor_that_nobody_describes_stays_hidden)
 {
 	struct bpmp_ids ids = model_ids();
