@@ -98,21 +98,31 @@ static void request_stop(const struct console_worker *worker)
 		log_error("cannot tell the machine to stop: %s", strerror(errno));
 }
 
-/* False when the peer has nothing to say now. */
+/* How much may be read ahead of the guest's buffers now. */
+static size_t input_room(const struct console_worker *worker)
+{
+	size_t waiting = worker->input_end - worker->input_start;
+
+	return waiting < CONSOLE_INPUT_SIZE ? CONSOLE_INPUT_SIZE - waiting : 0;
+}
+
+/* Reads behind what waits already. False when there is nothing new for the guest. */
 static bool read_input(struct console_worker *worker)
 {
 	uint8_t typed[CONSOLE_INPUT_SIZE];
-	size_t count = console_peer_read(&worker->peer, typed, sizeof(typed));
+	size_t count = console_peer_read(&worker->peer, typed, input_room(worker));
+	size_t waiting = worker->input_end - worker->input_start, more;
 	bool stop = false;
 
 	if (count == 0)
 		return false;
+	memmove(worker->input, worker->input + worker->input_start, waiting);
+	more = console_escape_filter(&worker->escape, typed, count, worker->input + waiting, &stop);
 	worker->input_start = 0;
-	worker->input_end =
-		console_escape_filter(&worker->escape, typed, count, worker->input, &stop);
+	worker->input_end = waiting + more;
 	if (stop)
 		request_stop(worker);
-	return worker->input_end != 0;
+	return more != 0;
 }
 
 /* Peer to guest, until the peer has said all or the guest has no buffer. */
@@ -122,6 +132,8 @@ static void pump_input(struct console_worker *worker)
 	struct virtqueue *ring = &back->queues[RECEIVE_QUEUE].ring;
 	unsigned int budget = BUFFERS_PER_TURN;
 
+	/* Also while the guest takes nothing: what comes next may be the escape. */
+	read_input(worker);
 	while (budget > 0) {
 		size_t waiting = worker->input_end - worker->input_start;
 		uint32_t taken;
@@ -208,7 +220,7 @@ static void try_terminal(struct console_worker *worker)
 static int wait_for_work(struct console_worker *worker, struct pollfd fds[POLL_FDS])
 {
 	const struct vhost_user_back *back = &worker->back;
-	bool want_input = worker->input_end == worker->input_start;
+	bool want_input = input_room(worker) > 0;
 	bool want_output = worker->sending && vhost_user_back_ready(back, TRANSMIT_QUEUE);
 	int timeout;
 

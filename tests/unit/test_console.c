@@ -380,6 +380,27 @@ Test(console, escape_works_with_a_guest_that_takes_no_input)
 	guest_end();
 }
 
+Test(console, escape_works_behind_input_that_the_guest_does_not_take)
+{
+	int user = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK), terminal;
+
+	cr_assert_eq(grantpt(user) | unlockpt(user), 0);
+	terminal = open(ptsname(user), O_RDWR | O_NOCTTY | O_NONBLOCK);
+	guest_start(CONSOLE_STDIO, terminal, terminal);
+	usleep(50 * 1000); /* it is raw by now */
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(write(user, "key", 3), 3);
+		usleep(20 * 1000);
+	}
+	cr_assert_eq(write(user, "\1x", 2), 2);
+	cr_assert(test_wait_for(guest.stop_fd, POLLIN, 5000));
+	guest_start_driver(0);
+	guest_offer_receive(0);
+	guest_notify(RECEIVE);
+	cr_assert_str_eq(guest_receive(5000), "keykeykey");
+	guest_end();
+}
+
 Test(console_terminal, settings_of_somebody_else_are_left_alone)
 {
 	int user = posix_openpt(O_RDWR | O_NOCTTY), terminal;
