@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,6 +257,25 @@ Test(worker, stop_kills_what_does_not_end)
 	cr_assert_eq(kill(pid, 0), -1);
 	cr_assert_not_null(
 		strstr(fake_log_text(), "the unit-deaf worker does not end; killing it"));
+}
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+}
+
+Test(worker, stop_is_not_cut_short_by_a_signal)
+{
+	const struct sigaction action = { .sa_handler = interrupt };
+	const struct itimerval soon = { .it_value.tv_usec = 50 * 1000 };
+	pid_t pid;
+
+	cr_assert_eq(worker_start(&worker, "unit-deaf", SOCK_STREAM, NULL, 0, false), 0);
+	pid = worker.pid;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	worker_stop(&worker, 200);
+	cr_assert_eq(kill(pid, 0), -1, "no process stays behind");
 }
 
 static const char *end_of(const char *kind, int signal)

@@ -120,18 +120,28 @@ fail:
 	return error;
 }
 
-void worker_stop(struct worker *worker, int grace_ms)
+/* False when it is still there after `grace_ms`; a signal to this process starts them anew. */
+static bool wait_for_end(const struct worker *worker, int grace_ms)
 {
 	struct pollfd ended = { .fd = worker->pid_fd, .events = POLLIN };
+	int n;
 
+	do {
+		n = poll(&ended, 1, grace_ms);
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+void worker_stop(struct worker *worker, int grace_ms)
+{
 	close_fd(&worker->socket);
 	if (worker->pid_fd < 0)
 		return;
-	if (poll(&ended, 1, grace_ms) == 0) {
+	if (!wait_for_end(worker, grace_ms)) {
 		log_warning("the %s worker does not end; killing it", worker->kind);
 		syscall(SYS_pidfd_send_signal, worker->pid_fd, SIGKILL, NULL, 0);
 		/* A worker inside an uninterruptible host call dies when that returns. */
-		poll(&ended, 1, 1000);
+		wait_for_end(worker, 1000);
 	}
 	waitpid(worker->pid, NULL, WNOHANG);
 	close_fd(&worker->pid_fd);
