@@ -228,6 +228,14 @@ static bool restarts(const struct vm *vm, enum machine_end why)
 	return false;
 }
 
+/* A device that failed while the VM was started has said so itself. */
+static enum machine_end why_not_started(struct vm *vm)
+{
+	enum machine_end why;
+
+	return machine_end_requested(&vm->machine, &why) ? why : MACHINE_ERROR;
+}
+
 /* Serves events until the guest has ended for good. */
 static enum machine_end run(struct vm *vm)
 {
@@ -240,6 +248,10 @@ static enum machine_end run(struct vm *vm)
 		}
 		if (!machine_end_requested(&vm->machine, &why))
 			continue;
+		/* A vCPU on its way out may still find that a device failed: no reset helps then.
+		 */
+		vcpus_pause(vm);
+		machine_end_requested(&vm->machine, &why);
 		if (!restarts(vm, why))
 			return why;
 		log_info("the guest %s; restarting it",
@@ -248,7 +260,7 @@ static enum machine_end run(struct vm *vm)
 		if (machine_end_requested(&vm->machine, &why))
 			return why;
 		if (power_on(vm) || start(vm))
-			return MACHINE_ERROR;
+			return why_not_started(vm);
 	}
 }
 
@@ -287,7 +299,6 @@ enum exit_status machine_run(const struct options *options)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	enum exit_status status = EXIT_OTHER;
-	enum machine_end why = MACHINE_ERROR;
 
 	if (!vm)
 		return EXIT_OTHER;
@@ -301,9 +312,7 @@ enum exit_status machine_run(const struct options *options)
 	if (power_on(vm) || lock_in(vm)) {
 		status = EXIT_HOST;
 	} else {
-		if (start(vm) == 0)
-			why = run(vm);
-		status = status_of(why);
+		status = status_of(start(vm) == 0 ? run(vm) : why_not_started(vm));
 	}
 	power_off(vm);
 	vcpus_join(vm);
