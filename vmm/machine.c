@@ -43,13 +43,18 @@ static void on_signal(struct event_source *source)
 /* Before any thread and any worker: both inherit the mask (workers clear it). */
 static int open_events(struct vm *vm)
 {
+	static const int stopping[] = { SIGTERM, SIGINT, SIGHUP };
 	sigset_t signals;
 	int error;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
+	for (size_t i = 0; i < ARRAY_SIZE(stopping); i++) {
+		struct sigaction now;
+
+		/* One that came ignored stays so: nohup, and the background of a script. */
+		if (sigaction(stopping[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&signals, stopping[i]);
+	}
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 

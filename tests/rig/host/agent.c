@@ -76,6 +76,7 @@ static void send_frame(const struct agent *agent, char type, int id, const void 
 
 static void start(struct session *session, const unsigned char *payload, size_t size)
 {
+	static const int defaults[] = { SIGPIPE, SIGINT, SIGQUIT };
 	char command[FRAME];
 	int in[2], out[2];
 
@@ -109,7 +110,9 @@ static void start(struct session *session, const unsigned char *payload, size_t 
 
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGPIPE, SIG_DFL);
+		/* Ours, and what a shell ignores in a program that it starts in the background. */
+		for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+			signal(defaults[i], SIG_DFL);
 		for (int fd = 3; fd < 1024; fd++)
 			close(fd);
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);

@@ -11,7 +11,7 @@ import pytest
 from board import Board
 from kinds import A, A_4CPUS, A_GICV2, B, on
 import state
-from vm import Vm
+from vm import FILES, Vm
 
 EITHER = on(A, B)
 
@@ -94,6 +94,17 @@ def test_signal_stops(host: Board, name: str) -> None:
         vm.up()
         host.check(f"kill -{name} {vm.pid()}")
         assert f"SIG{name}" in vm.ends(7, seconds=10)
+
+
+@on(A)
+def test_signals_that_came_ignored_stay_ignored(host: Board) -> None:
+    """nohup, and the background of a script: only SIGTERM stops the VM."""
+    output = host.check(
+        f"(trap '' HUP INT; exec bpmp-vmm {FILES} --memory 128M --console none 2>/tmp/log) & "
+        "vmm=$!; sleep 2; kill -HUP $vmm; kill -INT $vmm; sleep 1; kill -TERM $vmm; wait $vmm; "
+        "echo status=$?; cat /tmp/log", 60)
+    assert "status=7" in output and "SIGTERM" in output, output
+    assert not state.leftovers(host)
 
 
 @EITHER
