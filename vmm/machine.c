@@ -159,6 +159,12 @@ static enum exit_status create(struct vm *vm)
 		return EXIT_USAGE;
 	if (error)
 		return EXIT_HOST;
+	if (address_bits(&vm->layout) > kvm_host_ipa_bits(&vm->kvm)) {
+		log_error("%s lies beyond the %u address bits that this host gives a guest; lower "
+			  "--passthrough address= or --platform base=",
+			vm->layout.ranges[vm->layout.count - 1].name, kvm_host_ipa_bits(&vm->kvm));
+		return EXIT_USAGE;
+	}
 	vm->gic.interrupts = count_interrupts(&vm->layout);
 	if (tree_build(vm))
 		return EXIT_OTHER;
@@ -253,8 +259,7 @@ static enum machine_end run(struct vm *vm)
 		}
 		if (!machine_end_requested(&vm->machine, &why))
 			continue;
-		/* A vCPU on its way out may still find that a device failed: no reset helps then.
-		 */
+		/* A vCPU on its way out may still find that a device failed. */
 		vcpus_pause(vm);
 		machine_end_requested(&vm->machine, &why);
 		if (!restarts(vm, why))

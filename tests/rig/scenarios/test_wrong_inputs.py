@@ -90,6 +90,9 @@ WRONG = [
           "there"),
     Wrong("device over memory",
           f"{FILES} --passthrough {UART},compatible=arm,pl011,address=0x40000000", 2, "overlap|takes"),
+    Wrong("device beyond the guest's addresses",
+          f"{FILES} --bpmp off --passthrough {UART},compatible=arm,pl011,"
+          "address=0x20000000000000", 2, "address bits"),
     Wrong("device not on a page",
           f"{FILES} --passthrough {UART},compatible=arm,pl011,address=0x0c000100", 2, "0xc000100"),
     Wrong("group node missing", f"{FILES} --passthrough {UART},compatible=arm,pl011", 3,
