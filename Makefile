@@ -30,6 +30,9 @@ LIBS := -lfdt -lseccomp -lcap-ng
 sources := $(sort $(wildcard vmm/*.c vmm/base/*.c devices/*.c devices/*/*.c arch/aarch64/*.c \
 	fdt/*.c seccomp/*.c))
 
+# The same sources are compiled again in every new checkout; ccache, where it is installed, remembers.
+cache := $(shell command -v ccache)
+
 # --- the program, for arm64 -------------------------------------------------------------------
 
 arm := $(BUILD)/aarch64
@@ -60,7 +63,7 @@ $(arm)/sysroot.stamp: tests/rig/sysroot tests/rig/install
 $(arm)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(ARM_CC) $(COMMON) $(HARDENING) $(sysroot_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(cache) $(ARM_CC) $(COMMON) $(HARDENING) $(sysroot_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(program): $(objects)
 	$(call say,LD)
@@ -83,7 +86,7 @@ unit_objects := $(unit_sources:%.c=$(native)/%.o)
 $(native)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(COMMON) $(CFLAGS) $(sanitize) -MMD -MP -c $< -o $@
+	$(Q)$(cache) $(CC) $(COMMON) $(CFLAGS) $(sanitize) -MMD -MP -c $< -o $@
 
 # Tests stand in for some functions of the machine; the archive gives way to them.
 $(native)/libvmm.a: $(native_objects)
@@ -108,7 +111,7 @@ FUZZ_CC ?= clang
 $(fuzz_build)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(FUZZ_CC) $(COMMON) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+	$(Q)$(cache) $(FUZZ_CC) $(COMMON) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
 
 $(fuzz_build)/libvmm.a: $(fuzz_objects)
 	@rm -f $@
