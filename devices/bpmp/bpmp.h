@@ -7,6 +7,7 @@
 #define DEVICES_BPMP_BPMP_H
 
 struct bpmp_ids;
+struct bpmp_statistics;
 struct device;
 struct machine;
 
@@ -21,6 +22,12 @@ struct bpmp_options {
  */
 int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device);
+
+/*
+ * For a device that bpmp_create() made: what its guest asked so far. Returns 0, -ETIMEDOUT (the
+ * worker waits for the host's BPMP; ask again later), or -EPIPE (the machine ends).
+ */
+int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics);
 
 /* The worker's main; returns its exit status. */
 int bpmp_worker_main(int argc, char **argv);

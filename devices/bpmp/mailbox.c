@@ -203,6 +203,13 @@ static int start_worker(struct bpmp_mailbox *mailbox, int host_fd, const struct 
 	return bpmp_supervisor_start(&mailbox->supervisor, mailbox->device.machine, fds, ids);
 }
 
+int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics)
+{
+	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
+
+	return bpmp_supervisor_statistics(&mailbox->supervisor, statistics);
+}
+
 int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device)
 {

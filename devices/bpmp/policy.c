@@ -53,6 +53,38 @@ const struct bpmp_clock *bpmp_policy_clock(const struct bpmp_policy *policy, uin
 	return NULL;
 }
 
+/* Where it is among the policy's, or their number. */
+static size_t place_of_domain(const struct bpmp_policy *policy, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < policy->power_domain_count; i++)
+		if (policy->power_domains[i].id == id)
+			break;
+	return i;
+}
+
+static struct bpmp_power_domain *find_power_domain(struct bpmp_policy *policy, uint32_t id)
+{
+	size_t place = place_of_domain(policy, id);
+
+	return place < policy->power_domain_count ? &policy->power_domains[place] : NULL;
+}
+
+bool bpmp_policy_sees(const struct bpmp_policy *policy, const struct bpmp_call *call)
+{
+	switch (call->mrq) {
+	case BPMP_MRQ_CLK:
+		return bpmp_policy_clock(policy, call->id) != NULL;
+	case BPMP_MRQ_RESET:
+		return bpmp_id_set_has(&policy->resets, call->id);
+	case BPMP_MRQ_PG:
+		return place_of_domain(policy, call->id) < policy->power_domain_count;
+	default:
+		return false;
+	}
+}
+
 void bpmp_policy_reset(struct bpmp_policy *policy)
 {
 	for (size_t i = 0; i < policy->clock_count; i++)
@@ -124,14 +156,6 @@ static enum bpmp_verdict decide_reset(struct bpmp_policy *policy, const struct b
 	}
 	*to_host = bpmp_reset_request(call->command, call->id);
 	return BPMP_FORWARD;
-}
-
-static struct bpmp_power_domain *find_power_domain(struct bpmp_policy *policy, uint32_t id)
-{
-	for (size_t i = 0; i < policy->power_domain_count; i++)
-		if (policy->power_domains[i].id == id)
-			return &policy->power_domains[i];
-	return NULL;
 }
 
 static uint32_t highest_power_domain(const struct bpmp_policy *policy)

@@ -15,6 +15,7 @@
 
 #include "devices/bpmp/abi.h"
 #include "devices/bpmp/ids.h"
+#include "devices/bpmp/message.h"
 #include "devices/bpmp/refusals.h"
 
 #include <stdbool.h>
@@ -66,6 +67,9 @@ int bpmp_policy_add_ancestor(struct bpmp_policy *policy, uint32_t id);
 
 /* NULL for a foreign clock. */
 const struct bpmp_clock *bpmp_policy_clock(const struct bpmp_policy *policy, uint32_t id);
+
+/* True when the call is about a clock, reset or power domain that the guest sees. */
+bool bpmp_policy_sees(const struct bpmp_policy *policy, const struct bpmp_call *call);
 
 /*
  * Decides about one request. `to_host` is rebuilt from what was understood, never the guest's

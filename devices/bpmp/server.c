@@ -9,15 +9,21 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 int bpmp_server_start(
 	struct bpmp_server *server, struct bpmp_host *host, const struct bpmp_ids *ids)
 {
+	int error;
+
 	server->host = host;
 	server->guest_ran = false;
+	memset(&server->statistics, 0, sizeof(server->statistics));
 	bpmp_policy_init(&server->policy, ids);
 	bpmp_undo_init(&server->undo, ids);
-	return bpmp_discover(host, &server->policy, &server->undo);
+	error = bpmp_discover(host, &server->policy, &server->undo);
+	server->statistics.clock_count = (uint32_t)server->policy.clock_count;
+	return error;
 }
 
 void bpmp_server_guest_starts(struct bpmp_server *server)
@@ -71,13 +77,37 @@ static void forward(struct bpmp_server *server, const struct bpmp_request *to_ho
 	bpmp_policy_finish(&server->policy, to_host, response);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
 	struct bpmp_response *response)
 {
+	struct bpmp_call call = bpmp_call_of(request);
+	enum bpmp_outcome_kind outcome = BPMP_WAS_SERVED;
+	uint64_t began = now_ns();
 	struct bpmp_request to_host;
 
-	if (bpmp_policy_decide(&server->policy, request, &to_host, response) == BPMP_FORWARD)
+	switch (bpmp_policy_decide(&server->policy, request, &to_host, response)) {
+	case BPMP_FORWARD:
 		forward(server, &to_host, response);
+		if (response->error)
+			outcome = BPMP_HAS_FAILED;
+		break;
+	case BPMP_REFUSED:
+		outcome = BPMP_WAS_REFUSED;
+		break;
+	case BPMP_ANSWERED:
+		break;
+	}
+	bpmp_statistics_count(&server->statistics, call.mrq,
+		bpmp_policy_sees(&server->policy, &call) ? call.id : BPMP_STATISTICS_OTHER, outcome,
+		now_ns() - began);
 }
 
 /* True also when nobody knows. */

@@ -7,6 +7,7 @@
 #define DEVICES_BPMP_SERVER_H
 
 #include "devices/bpmp/policy.h"
+#include "devices/bpmp/statistics.h"
 #include "devices/bpmp/undo.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct bpmp_server {
 	struct bpmp_host *host; /* the caller's */
 	struct bpmp_policy policy;
 	struct bpmp_undo undo;
+	struct bpmp_statistics statistics;
 	bool guest_ran; /* since everything was last put back, resets at least */
 };
 

@@ -13,8 +13,11 @@
 #include <time.h>
 
 /* The worker has nothing left to do when its socket closes: it was asked to restore before. */
-#define STOP_GRACE_MS 2000
-#define REAP_GRACE_MS 1000
+#define STOP_GRACE_MS	       2000
+#define REAP_GRACE_MS	       1000
+
+/* `status` is asked for by people and by programs that watch; neither may stop the machine. */
+#define STATISTICS_DEADLINE_MS 500
 
 static int64_t now_ms(void)
 {
@@ -33,13 +36,19 @@ static int send_message(struct bpmp_supervisor *supervisor, struct bpmp_message 
 	return 0;
 }
 
-/* Waits for the answer to the last message. Returns 0, -EPIPE or -ETIMEDOUT. */
-static int receive_answer(
-	struct bpmp_supervisor *supervisor, uint32_t type, struct bpmp_message *message)
+/*
+ * Waits for the answer to message number `sequence`: one packet of `size` bytes that starts as
+ * struct bpmp_message does. Returns 0, -EPIPE or -ETIMEDOUT.
+ */
+static int receive(struct bpmp_supervisor *supervisor, int deadline_ms, uint32_t type,
+	uint32_t sequence, void *answer, size_t size)
 {
 	struct pollfd polled = { .fd = supervisor->worker.socket, .events = POLLIN };
-	int64_t deadline = now_ms() + supervisor->deadline_ms, left;
-	ssize_t size;
+	int64_t deadline = now_ms() + deadline_ms, left;
+	struct {
+		uint32_t type, sequence;
+	} head;
+	ssize_t got;
 
 	for (;;) {
 		left = deadline - now_ms();
@@ -47,15 +56,30 @@ static int receive_answer(
 			return -ETIMEDOUT;
 		if (poll(&polled, 1, (int)left) <= 0)
 			continue;
-		size = recv(supervisor->worker.socket, message, sizeof(*message), MSG_DONTWAIT);
-		if (size < 0 && (errno == EINTR || errno == EAGAIN))
+		got = recv(supervisor->worker.socket, answer, size, MSG_DONTWAIT | MSG_TRUNC);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
+		if (got < (ssize_t)sizeof(head))
+			return -EPIPE;
+		memcpy(&head, answer, sizeof(head));
+		if (head.type == BPMP_MESSAGE_COUNTED && head.sequence != sequence &&
+			head.sequence == supervisor->statistics_asked) {
+			supervisor->statistics_asked = 0; /* nobody waits for them any more */
+			continue;
+		}
 		/* Nothing else is under way, so anything else is a worker gone wrong. */
-		if (size != (ssize_t)sizeof(*message) || message->type != type ||
-			message->sequence != supervisor->sequence)
+		if (got != (ssize_t)size || head.type != type || head.sequence != sequence)
 			return -EPIPE;
 		return 0;
 	}
+}
+
+/* Waits for the answer to the last message. Returns 0, -EPIPE or -ETIMEDOUT. */
+static int receive_answer(
+	struct bpmp_supervisor *supervisor, uint32_t type, struct bpmp_message *message)
+{
+	return receive(supervisor, supervisor->deadline_ms, type, supervisor->sequence, message,
+		sizeof(*message));
 }
 
 /* Takes the worker out of the event loop and says how it ended. */
@@ -183,6 +207,36 @@ int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor)
 		error = receive_answer(supervisor, BPMP_MESSAGE_RESTORED, &message);
 	if (error)
 		lose(supervisor, error);
+	return error;
+}
+
+int bpmp_supervisor_statistics(
+	struct bpmp_supervisor *supervisor, struct bpmp_statistics *statistics)
+{
+	struct bpmp_message question = { .type = BPMP_MESSAGE_STATISTICS };
+	struct bpmp_counted_message answer;
+	int error = 0;
+
+	if (supervisor->lost)
+		return -EPIPE;
+	/* One question at a time: else those to a worker that hangs would pile up. */
+	if (!supervisor->statistics_asked) {
+		error = send_message(supervisor, &question);
+		if (!error)
+			supervisor->statistics_asked = supervisor->sequence;
+	}
+	if (!error)
+		error = receive(supervisor, STATISTICS_DEADLINE_MS, BPMP_MESSAGE_COUNTED,
+			supervisor->statistics_asked, &answer, sizeof(answer));
+	if (error == -ETIMEDOUT)
+		return error;
+	supervisor->statistics_asked = 0;
+	if (!error && answer.statistics.row_count > BPMP_STATISTICS_ROWS)
+		error = -EPIPE;
+	if (error)
+		lose(supervisor, error);
+	else
+		*statistics = answer.statistics;
 	return error;
 }
 

@@ -22,6 +22,7 @@ struct bpmp_supervisor {
 	struct event_source ended; /* the worker's process */
 	int deadline_ms;	   /* for each answer */
 	uint32_t sequence;
+	uint32_t statistics_asked; /* the question whose answer may still come; 0: none */
 	bool lost; /* the worker died or does not answer: nothing is asked of it any more */
 };
 
@@ -44,6 +45,14 @@ int bpmp_supervisor_guest_starts(struct bpmp_supervisor *supervisor);
  * end).
  */
 int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor);
+
+/*
+ * What the guest asked so far. Waits for half a second at most, as a worker that waits for the
+ * host's BPMP cannot answer: then -ETIMEDOUT, nothing is logged, the VM goes on and the caller may
+ * ask again later. -EPIPE: the worker is gone, or went wrong (logged; the machine is told to end).
+ */
+int bpmp_supervisor_statistics(
+	struct bpmp_supervisor *supervisor, struct bpmp_statistics *statistics);
 
 /*
  * Ends the worker. One that hangs in the host's BPMP is left alone: it cannot be killed there,

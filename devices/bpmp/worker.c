@@ -81,6 +81,18 @@ static bool configure(struct bpmp_worker *worker)
 	return send_answer(worker, &message) && error == 0;
 }
 
+static bool send_statistics(struct bpmp_worker *worker, uint32_t sequence)
+{
+	struct bpmp_counted_message message = {
+		.type = BPMP_MESSAGE_COUNTED,
+		.sequence = sequence,
+		.statistics = worker->server.statistics,
+	};
+
+	return send(worker->socket, &message, sizeof(message), MSG_NOSIGNAL) ==
+		(ssize_t)sizeof(message);
+}
+
 /* False: the machine is gone, or speaks nonsense. */
 static bool serve_machine(struct bpmp_worker *worker)
 {
@@ -99,6 +111,8 @@ static bool serve_machine(struct bpmp_worker *worker)
 		drain(worker->doorbell);
 		message.type = BPMP_MESSAGE_RESTORED;
 		return send_answer(worker, &message);
+	case BPMP_MESSAGE_STATISTICS:
+		return send_statistics(worker, message.sequence);
 	default:
 		return false;
 	}

@@ -9,6 +9,7 @@
 
 #include "devices/bpmp/ids.h"
 #include "devices/bpmp/policy.h"
+#include "devices/bpmp/statistics.h"
 
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ enum bpmp_message_type {
 	BPMP_MESSAGE_GUEST_STARTS,  /* machine; no answer */
 	BPMP_MESSAGE_RESTORE,	    /* machine: no vCPU runs; answered by RESTORED */
 	BPMP_MESSAGE_RESTORED,	    /* worker: all is put back and the areas are zero */
+	BPMP_MESSAGE_STATISTICS,    /* machine; answered by COUNTED */
+	BPMP_MESSAGE_COUNTED,	    /* worker: struct bpmp_counted_message */
 };
 
 struct bpmp_message {
@@ -42,6 +45,12 @@ struct bpmp_message {
 	struct {
 		uint32_t id, owned;
 	} clocks[BPMP_MAX_CLOCKS];
+};
+
+/* The one answer of a shape of its own. */
+struct bpmp_counted_message {
+	uint32_t type, sequence;
+	struct bpmp_statistics statistics;
 };
 
 #endif

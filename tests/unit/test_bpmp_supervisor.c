@@ -166,3 +166,65 @@ Test(bpmp_supervisor, answers_that_are_none)
 		finish(&world);
 	}
 }
+
+static void send_counted(struct world *world, uint32_t sequence, uint32_t rows)
+{
+	static struct bpmp_counted_message message;
+
+	message.type = BPMP_MESSAGE_COUNTED;
+	message.sequence = sequence;
+	message.statistics.row_count = rows;
+	cr_assert_eq(send(world->worker, &message, sizeof(message), 0), sizeof(message));
+}
+
+Test(bpmp_supervisor, statistics_come_late_or_not_at_all)
+{
+	static struct bpmp_statistics statistics;
+	struct world world;
+
+	setup(&world);
+	send_counted(&world, 1, 3);
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), 0);
+	cr_assert_eq(statistics.row_count, 3);
+	expect_message(&world, BPMP_MESSAGE_STATISTICS);
+
+	/* A worker that waits for the host is asked once, and its late answer is taken. */
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), -ETIMEDOUT);
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), -ETIMEDOUT);
+	expect_message(&world, BPMP_MESSAGE_STATISTICS);
+	cr_assert_lt(recv(world.worker, &statistics, sizeof(statistics), MSG_DONTWAIT), 0);
+	send_counted(&world, 2, 4);
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), 0);
+	cr_assert_eq(statistics.row_count, 4);
+
+	/* One that nobody waits for any more is not taken for the answer to something else. */
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), -ETIMEDOUT);
+	send_counted(&world, 3, 5);
+	answer(&world, BPMP_MESSAGE_RESTORED, 4, 0);
+	cr_assert_eq(bpmp_supervisor_restore(&world.supervisor), 0);
+	send_counted(&world, 5, 6);
+	cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), 0);
+	cr_assert_eq(statistics.row_count, 6);
+	cr_assert_str_empty(fake_trace_text(), "the VM goes on");
+	finish(&world);
+}
+
+Test(bpmp_supervisor, statistics_that_are_none)
+{
+	static const struct {
+		uint32_t sequence, rows;
+	} wrong[] = { { 2, 0 }, { 0, 0 }, { 1, BPMP_STATISTICS_ROWS + 1 } };
+	static struct bpmp_statistics statistics;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct world world;
+
+		setup(&world);
+		kill(world.supervisor.worker.pid, SIGKILL);
+		send_counted(&world, wrong[i].sequence, wrong[i].rows);
+		cr_assert_eq(bpmp_supervisor_statistics(&world.supervisor, &statistics), -EPIPE,
+			"row %zu", i);
+		cr_assert_eq(statistics.row_count, 0);
+		finish(&world);
+	}
+}

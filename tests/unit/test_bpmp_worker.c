@@ -186,3 +186,32 @@ Test(bpmp_worker, a_configuration_that_does_not_fit)
 	cr_assert_eq(send(world.machine, &message, sizeof(message), 0), sizeof(message));
 	cr_assert_neq(stop(&world), 0);
 }
+
+Test(bpmp_worker, counts_what_the_guest_asks)
+{
+	struct world *world = running();
+	static struct bpmp_counted_message counted;
+	const struct bpmp_statistics *statistics = &counted.statistics;
+
+	guest_reset(&world->guest, 0);
+	ring(world);
+	cr_assert(guest_notified(&world->guest, 0));
+	ring(world);
+	cr_assert_eq(transfer(world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), 0);
+	cr_assert_eq(transfer(world, bpmp_clk_request(BPMP_CLK_GET_RATE, 155)), 0);
+	cr_assert_eq(transfer(world, bpmp_clk_request(BPMP_CLK_ENABLE, 100)), -BPMP_EACCES);
+	tell(world, BPMP_MESSAGE_STATISTICS, 20);
+	cr_assert_eq(recv(world->machine, &counted, sizeof(counted), 0), sizeof(counted));
+	cr_assert_eq(counted.type, BPMP_MESSAGE_COUNTED);
+	cr_assert_eq(counted.sequence, 20);
+	cr_assert_eq(statistics->clock_count, 3);
+	cr_assert_eq(statistics->row_count, 2);
+	cr_assert_eq(statistics->rows[0].id, 155);
+	cr_assert_eq(statistics->rows[0].requests, 2);
+	cr_assert_eq(statistics->rows[0].refused, 0);
+	cr_assert_gt(statistics->rows[0].total_ns, 0);
+	cr_assert_geq(statistics->rows[0].total_ns, statistics->rows[0].max_ns);
+	cr_assert_eq(statistics->rows[1].id, BPMP_STATISTICS_OTHER, "the guest sees no clock 100");
+	cr_assert_eq(statistics->rows[1].refused, 1);
+	cr_assert_eq(stop(world), 0);
+}
