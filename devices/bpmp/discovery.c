@@ -119,6 +119,7 @@ static int add_ancestors(
 		if (error < 0)
 			return error;
 		error = bpmp_policy_add_ancestor(policy, parent);
+		bpmp_policy_name_clock(policy, parent, info.name);
 		if (error < 0) {
 			log_error("the devices' clocks have more than %d ancestors; pass fewer "
 				  "devices",
@@ -182,8 +183,10 @@ static int discover_clocks(
 			log_error("the host's BPMP has no clock %u, which a device's node or "
 				  "--bpmp clocks= names",
 				id);
-		if (error == 0)
+		if (error == 0) {
+			bpmp_policy_name_clock(policy, id, info.name);
 			error = add_ancestors(host, policy, id, info);
+		}
 		if (error > 0 && policy->clocks[i].owned)
 			error = snapshot_clock(host, undo, id, &info, (uint32_t)error);
 		if (error < 0)

@@ -6,6 +6,7 @@
 #include "vmm/base/util.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Printed by the guest's driver: "firmware: bpmp-vmm". */
@@ -43,6 +44,25 @@ int bpmp_policy_add_ancestor(struct bpmp_policy *policy, uint32_t id)
 		return -ENOSPC;
 	policy->clocks[policy->clock_count++] = (struct bpmp_clock){ .id = id };
 	return 0;
+}
+
+struct bpmp_clock *bpmp_policy_find_clock(struct bpmp_policy *policy, uint32_t id)
+{
+	for (size_t i = 0; i < policy->clock_count; i++)
+		if (policy->clocks[i].id == id)
+			return &policy->clocks[i];
+	return NULL;
+}
+
+void bpmp_policy_name_clock(
+	struct bpmp_policy *policy, uint32_t id, const char name[BPMP_NAME_SIZE])
+{
+	struct bpmp_clock *clock = bpmp_policy_find_clock(policy, id);
+
+	if (!clock)
+		return;
+	memcpy(clock->name, name, sizeof(clock->name));
+	bpmp_clean_name(clock->name);
 }
 
 const struct bpmp_clock *bpmp_policy_clock(const struct bpmp_policy *policy, uint32_t id)
@@ -93,15 +113,29 @@ void bpmp_policy_reset(struct bpmp_policy *policy)
 		policy->power_domains[i].state = BPMP_PG_OFF;
 }
 
+const char *bpmp_policy_call_text(const struct bpmp_policy *policy, const struct bpmp_call *call,
+	char text[BPMP_CALL_TEXT_SIZE])
+{
+	const struct bpmp_clock *clock =
+		call->mrq == BPMP_MRQ_CLK ? bpmp_policy_clock(policy, call->id) : NULL;
+	size_t used;
+
+	bpmp_call_text(call, text, BPMP_CALL_TEXT_SIZE);
+	used = strlen(text);
+	if (clock && clock->name[0])
+		snprintf(text + used, BPMP_CALL_TEXT_SIZE - used, " (%s)", clock->name);
+	return text;
+}
+
 enum bpmp_verdict bpmp_policy_refuse(struct bpmp_policy *policy, const struct bpmp_call *call,
 	struct bpmp_response *response, int error, const char *why, const char *option)
 {
-	char text[64];
+	char text[BPMP_CALL_TEXT_SIZE];
 
 	bpmp_respond_error(response, error);
 	if (!bpmp_refusals_count(&policy->refusals, false, call->mrq, call->command, call->id))
 		return BPMP_REFUSED;
-	bpmp_call_text(call, text, sizeof(text));
+	bpmp_policy_call_text(policy, call, text);
 	if (option)
 		log_warning("refused the guest's %s: %s; --bpmp %s=%u would allow it", text, why,
 			option, call->id);

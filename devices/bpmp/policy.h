@@ -28,8 +28,9 @@
 struct bpmp_clock {
 	uint32_t id;
 	bool owned;
-	bool held;	  /* an ancestor that the host was asked to enable: stays so */
-	uint32_t enables; /* the guest's ENABLEs less its DISABLEs */
+	bool held;		   /* an ancestor that the host was asked to enable: stays so */
+	uint32_t enables;	   /* the guest's ENABLEs less its DISABLEs */
+	char name[BPMP_NAME_SIZE]; /* as the host's BPMP calls it; empty: not asked yet */
 };
 
 struct bpmp_power_domain {
@@ -65,6 +66,10 @@ void bpmp_policy_init(struct bpmp_policy *policy, const struct bpmp_ids *ids);
 /* Returns 0 (also when the clock is visible already) or -ENOSPC. */
 int bpmp_policy_add_ancestor(struct bpmp_policy *policy, uint32_t id);
 
+/* What a clock that the guest sees is called, for the log. */
+void bpmp_policy_name_clock(
+	struct bpmp_policy *policy, uint32_t id, const char name[BPMP_NAME_SIZE]);
+
 /* NULL for a foreign clock. */
 const struct bpmp_clock *bpmp_policy_clock(const struct bpmp_policy *policy, uint32_t id);
 
@@ -84,6 +89,11 @@ enum bpmp_verdict bpmp_policy_decide(struct bpmp_policy *policy, const struct bp
  */
 void bpmp_policy_finish(struct bpmp_policy *policy, const struct bpmp_request *to_host,
 	struct bpmp_response *response);
+
+/* "CLK SET_RATE of clock 102 (pllp_out0)", for the log. Returns `text`. */
+#define BPMP_CALL_TEXT_SIZE 112
+const char *bpmp_policy_call_text(const struct bpmp_policy *policy, const struct bpmp_call *call,
+	char text[BPMP_CALL_TEXT_SIZE]);
 
 /* A new guest: its history is empty. Ancestors that are held stay held. */
 void bpmp_policy_reset(struct bpmp_policy *policy);

@@ -6,14 +6,6 @@
 
 #include <string.h>
 
-static struct bpmp_clock *find_clock(struct bpmp_policy *policy, uint32_t id)
-{
-	for (size_t i = 0; i < policy->clock_count; i++)
-		if (policy->clocks[i].id == id)
-			return &policy->clocks[i];
-	return NULL;
-}
-
 static uint32_t highest_clock(const struct bpmp_policy *policy)
 {
 	uint32_t highest = 0;
@@ -90,7 +82,7 @@ static enum bpmp_verdict decide_set_parent(struct bpmp_policy *policy,
 
 	if (!clock->owned)
 		return refuse_ancestor(policy, call, response);
-	if (!find_clock(policy, parent) || parent == clock->id)
+	if (!bpmp_policy_find_clock(policy, parent) || parent == clock->id)
 		return bpmp_policy_refuse(policy, &about_parent, response, BPMP_EACCES,
 			"as a parent: this VM does not see that clock", "clocks");
 	*to_host = bpmp_clk_parent_request(call->id, parent);
@@ -101,7 +93,7 @@ enum bpmp_verdict bpmp_policy_decide_clock(struct bpmp_policy *policy, const str
 	const struct bpmp_clk_request *clk, struct bpmp_request *to_host,
 	struct bpmp_response *response)
 {
-	struct bpmp_clock *clock = find_clock(policy, call->id);
+	struct bpmp_clock *clock = bpmp_policy_find_clock(policy, call->id);
 
 	if (is_deprecated_or_unknown(call->command))
 		return bpmp_policy_refuse(
@@ -151,7 +143,7 @@ static void keep_visible_parents(
 
 		for (uint8_t j = 0; j < count; j++)
 			again |= kept[j] == id;
-		if (!again && id != self && find_clock(policy, id))
+		if (!again && id != self && bpmp_policy_find_clock(policy, id))
 			kept[count++] = id;
 	}
 	memcpy(info->parents, kept, sizeof(kept));
@@ -164,7 +156,7 @@ static void keep_visible_parents(
  */
 static void fit_clock_info(struct bpmp_policy *policy, uint32_t id, struct bpmp_clk_info *info)
 {
-	const struct bpmp_clock *clock = find_clock(policy, id);
+	const struct bpmp_clock *clock = bpmp_policy_find_clock(policy, id);
 	uint32_t current = info->parent;
 	bool listed = false;
 
@@ -189,7 +181,7 @@ static void fit_clock_info(struct bpmp_policy *policy, uint32_t id, struct bpmp_
 void bpmp_policy_finish_clock(
 	struct bpmp_policy *policy, const struct bpmp_call *call, struct bpmp_response *response)
 {
-	struct bpmp_clock *clock = find_clock(policy, call->id);
+	struct bpmp_clock *clock = bpmp_policy_find_clock(policy, call->id);
 	struct bpmp_clk_info info;
 
 	switch (call->command) {
@@ -205,7 +197,7 @@ void bpmp_policy_finish_clock(
 		break;
 	case BPMP_CLK_GET_PARENT:
 	case BPMP_CLK_SET_PARENT:
-		if (!find_clock(policy, bpmp_response_u32(response)))
+		if (!bpmp_policy_find_clock(policy, bpmp_response_u32(response)))
 			bpmp_respond_error(response, BPMP_ENOENT);
 		break;
 	case BPMP_CLK_GET_ALL_INFO:

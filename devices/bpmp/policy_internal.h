@@ -6,6 +6,9 @@
 #include "devices/bpmp/message.h"
 #include "devices/bpmp/policy.h"
 
+/* NULL for a foreign clock. */
+struct bpmp_clock *bpmp_policy_find_clock(struct bpmp_policy *policy, uint32_t id);
+
 /*
  * Fills in the error, counts, and logs `why` the first time. `option` is what of `--bpmp` would
  * allow it ("clocks"), NULL when nothing does.

@@ -46,11 +46,11 @@ static void note_host_refusal(
 	struct bpmp_server *server, const struct bpmp_request *request, int error, int firmware)
 {
 	struct bpmp_call call = bpmp_call_of(request);
-	char text[64], reason[160];
+	char text[BPMP_CALL_TEXT_SIZE], reason[160];
 
 	if (!bpmp_refusals_count(&server->policy.refusals, true, call.mrq, call.command, call.id))
 		return;
-	bpmp_call_text(&call, text, sizeof(text));
+	bpmp_policy_call_text(&server->policy, &call, text);
 	if (error)
 		log_warning("the guest's %s failed: %s", text,
 			bpmp_host_failure(&call, error, reason, sizeof(reason)));

@@ -33,6 +33,7 @@ struct bpmp_statistics_row {
 	uint64_t failed;   /* by the host's BPMP or on the way to it */
 	uint64_t total_ns; /* from the request's arrival to its answer */
 	uint64_t max_ns;
+	char name[BPMP_NAME_SIZE]; /* of a clock, as the host's BPMP calls it; else empty */
 };
 
 /* Since the VM was started: guest resets do not clear it. Rows in order of first use. */

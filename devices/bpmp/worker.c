@@ -88,6 +88,17 @@ static bool send_statistics(struct bpmp_worker *worker, uint32_t sequence)
 		.sequence = sequence,
 		.statistics = worker->server.statistics,
 	};
+	const struct bpmp_clock *clock;
+
+	for (uint32_t i = 0; i < message.statistics.row_count; i++) {
+		struct bpmp_statistics_row *row = &message.statistics.rows[i];
+
+		clock = row->mrq == BPMP_MRQ_CLK
+			? bpmp_policy_clock(&worker->server.policy, row->id)
+			: NULL;
+		if (clock)
+			memcpy(row->name, clock->name, sizeof(row->name));
+	}
 
 	return send(worker->socket, &message, sizeof(message), MSG_NOSIGNAL) ==
 		(ssize_t)sizeof(message);

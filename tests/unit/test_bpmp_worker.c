@@ -207,11 +207,13 @@ Test(bpmp_worker, counts_what_the_guest_asks)
 	cr_assert_eq(statistics->clock_count, 3);
 	cr_assert_eq(statistics->row_count, 2);
 	cr_assert_eq(statistics->rows[0].id, 155);
+	cr_assert_str_eq(statistics->rows[0].name, "uarta");
 	cr_assert_eq(statistics->rows[0].requests, 2);
 	cr_assert_eq(statistics->rows[0].refused, 0);
 	cr_assert_gt(statistics->rows[0].total_ns, 0);
 	cr_assert_geq(statistics->rows[0].total_ns, statistics->rows[0].max_ns);
 	cr_assert_eq(statistics->rows[1].id, BPMP_STATISTICS_OTHER, "the guest sees no clock 100");
 	cr_assert_eq(statistics->rows[1].refused, 1);
+	cr_assert_str_empty(statistics->rows[1].name);
 	cr_assert_eq(stop(world), 0);
 }
