@@ -46,6 +46,7 @@ struct machine {
 	struct guest_memory *memory; /* mapped before the first attach() */
 	int memory_fd;		     /* the memfd behind it, offset 0 = memory->regions[0] */
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
+	bool fast_path;		     /* registers are read without exits, see register_page.h */
 	uint32_t gic_phandle;	     /* the root's interrupt-parent */
 	uint32_t bpmp_phandle;	     /* the guest's &bpmp; 0: this guest has none */
 };

@@ -63,8 +63,8 @@ static const struct filter_rule console[] = {
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
-	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW(pread64) }, { ALLOW(pwrite64) },
-	{ ALLOW(madvise) }, /* its stack, at its end */
+	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) },   /* the BPMP's doorbell */
+	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(madvise) }, /* its stack, at its end */
 };
 
 /* The event loop builds the VM anew after a guest reset, and takes it down at the end. */
@@ -90,6 +90,7 @@ static const struct filter_rule event_loop[] = {
 	{ ALLOW_IOCTL(KVM_SET_DEVICE_ATTR) },
 	{ ALLOW_IOCTL(KVM_GET_DEVICE_ATTR) },
 	{ ALLOW_IOCTL(KVM_IRQFD) },
+	{ ALLOW_IOCTL(KVM_IOEVENTFD) },
 	{ ALLOW_IOCTL(KVM_IRQ_LINE) },
 	{ ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS) },
 	{ ALLOW_IOCTL(VFIO_DEVICE_RESET) },

@@ -57,7 +57,10 @@ static int widen(struct bpmp_id_set *set, const struct value_list *list, const c
 static int create_bpmp(struct vm *vm)
 {
 	const struct options *options = vm->options;
-	const struct bpmp_options bpmp = { .host = options->bpmp.host };
+	const struct bpmp_options bpmp = {
+		.host = options->bpmp.host,
+		.trap = options->bpmp.trap,
+	};
 	struct bpmp_ids *ids = vm->ids;
 	struct device *device;
 	int error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/kvm_host.h"
 
+#include "arch/aarch64/cache.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -60,6 +61,31 @@ int kvm_host_open(struct kvm_vm *vm, size_t *run_size)
 	}
 	*run_size = (size_t)size;
 	return 0;
+}
+
+bool kvm_host_has_fast_path(const struct kvm_vm *vm)
+{
+	static const struct {
+		int capability;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" },
+		{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, needed[i].capability) <= 0) {
+			log_warning("the host's KVM lacks %s: every register access will trap",
+				needed[i].name);
+			return false;
+		}
+	}
+	if (!cache_granule_fits()) {
+		log_warning("this CPU's cache lines are too long, or of unknown length: every "
+			    "register access will trap");
+		return false;
+	}
+	return true;
 }
 
 uint32_t kvm_host_ipa_bits(const struct kvm_vm *vm)

@@ -5,11 +5,15 @@
 
 #include "vmm/base/kvm.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Opens /dev/kvm and checks it. Returns 0 or -errno with a line logged that names the remedy. */
 int kvm_host_open(struct kvm_vm *vm, size_t *run_size);
+
+/* Whether registers can be read without exits here; logged if not. */
+bool kvm_host_has_fast_path(const struct kvm_vm *vm);
 
 /* The width of the host's guest-physical addresses, in bits. */
 uint32_t kvm_host_ipa_bits(const struct kvm_vm *vm);

@@ -149,6 +149,7 @@ static enum exit_status create(struct vm *vm)
 		return EXIT_USAGE;
 	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
 		return EXIT_HOST;
+	vm->machine.fast_path = vm->options->fast_path && kvm_host_has_fast_path(&vm->kvm);
 	error = gic_claim(&vm->gic, &vm->layout);
 	if (!error)
 		error = boot_create_memory(vm);

@@ -51,6 +51,7 @@ static const struct value_field bpmp_fields[] = {
 	{ FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks) },
 	{ FIELD("resets", VALUE_LIST, struct options, bpmp.resets) },
 	{ FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains) },
+	{ FIELD("trap", VALUE_BOOL, struct options, bpmp.trap) },
 };
 static const struct value_field platform_fields[] = {
 	{ FIELD("base", VALUE_NUMBER, struct options, platform.base) },
@@ -62,6 +63,9 @@ static const struct value_field on_reset_fields[] = {
 };
 static const struct value_field on_panic_fields[] = {
 	{ CHOICE("action", struct options, on_panic, restart_choices) },
+};
+static const struct value_field fast_path_fields[] = {
+	{ FIELD("fast-path", VALUE_BOOL, struct options, fast_path) },
 };
 static const struct value_field sandbox_fields[] = {
 	{ FIELD("sandbox", VALUE_BOOL, struct options, sandbox) },
@@ -201,7 +205,7 @@ static const struct option option_table[] = {
 		.parse = parse_passthrough },
 	{ "bpmp",
 		"auto|mailbox|off[,host=PATH][,clocks=ID:ID...][,resets=ID...][,power-domains=ID..."
-		"]",
+		"][,trap]",
 		"the guest's BPMP (auto: where an assigned device needs it)", FIELDS(bpmp_fields) },
 	{ "platform", "base=ADDR,size=SIZE[,first-spi=N]", "window for assigned devices",
 		FIELDS(platform_fields) },
@@ -212,6 +216,8 @@ static const struct option option_table[] = {
 		FIELDS(on_panic_fields) },
 	{ "no-reboot", NULL, "the same as --on-reset exit --on-panic exit",
 		.parse = parse_no_reboot },
+	{ "fast-path", "on|off", "registers without exits, where the host can (on)",
+		FIELDS(fast_path_fields) },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
@@ -327,6 +333,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.cpus.count = 1,
 		.console.kind = CONSOLE_STDIO,
 		.bpmp.host = "/dev/bpmp-host",
+		.fast_path = true,
 		.sandbox = true,
 		.log_level = LOG_INFO,
 	};

@@ -35,12 +35,14 @@ struct options {
 		int mode; /* enum bpmp_mode */
 		const char *host;
 		struct value_list clocks, resets, power_domains;
+		bool trap; /* --fast-path off, for the BPMP alone */
 	} bpmp;
 	struct {
 		uint64_t base, size, first_spi;
 	} platform;
 	const char *dump_dtb;
 	int on_reset, on_panic; /* enum restart_policy */
+	bool fast_path;
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;

@@ -6,6 +6,8 @@
 #ifndef DEVICES_BPMP_BPMP_H
 #define DEVICES_BPMP_BPMP_H
 
+#include <stdbool.h>
+
 struct bpmp_ids;
 struct bpmp_statistics;
 struct device;
@@ -13,6 +15,7 @@ struct machine;
 
 struct bpmp_options {
 	const char *host; /* the host's node: /dev/bpmp-host */
+	bool trap;	  /* every access of the guest exits, whatever the machine does */
 };
 
 /*

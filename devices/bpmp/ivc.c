@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/ivc.h"
 
+#include "arch/aarch64/cache.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,7 +20,10 @@ static const uint8_t channel_number[BPMP_IVC_CHANNELS] = { 3, 13, 0, 1, 2 };
 
 /*
  * All accesses to the areas are in the four functions below: single 32-bit loads and stores, as
- * the guest may write at the same time.
+ * the guest may write at the same time. The guest maps the areas uncached, hence the cache
+ * maintenance, in an order that is part of the protocol: a counter is made visible only when the
+ * frame is, and a frame is looked at only after its counter. What either side writes lies in
+ * 64-byte lines of its own.
  */
 static _Atomic uint32_t *word_at(unsigned char *area, size_t channel, size_t offset)
 {
@@ -30,19 +35,26 @@ static _Atomic uint32_t *word_at(unsigned char *area, size_t channel, size_t off
 /* Nothing that is read later is read before this. */
 static uint32_t load(unsigned char *area, size_t channel, size_t offset)
 {
-	return atomic_load_explicit(word_at(area, channel, offset), memory_order_acquire);
+	_Atomic uint32_t *word = word_at(area, channel, offset);
+
+	cache_clean_invalidate(word, sizeof(*word));
+	return atomic_load_explicit(word, memory_order_acquire);
 }
 
 /* Whoever sees this value sees all that was stored before. */
 static void store(unsigned char *area, size_t channel, size_t offset, uint32_t value)
 {
-	atomic_store_explicit(word_at(area, channel, offset), value, memory_order_release);
+	_Atomic uint32_t *word = word_at(area, channel, offset);
+
+	atomic_store_explicit(word, value, memory_order_release);
+	cache_clean(word, sizeof(*word));
 }
 
 static void copy_in(struct bpmp_ivc_frame *frame, unsigned char *area, size_t channel)
 {
 	uint32_t words[BPMP_IVC_FRAME_SIZE / sizeof(uint32_t)];
 
+	cache_clean_invalidate(word_at(area, channel, BPMP_IVC_FRAME), sizeof(words));
 	for (size_t i = 0; i < BPMP_IVC_FRAME_SIZE / sizeof(uint32_t); i++)
 		words[i] = atomic_load_explicit(
 			word_at(area, channel, BPMP_IVC_FRAME + i * sizeof(uint32_t)),
@@ -58,6 +70,16 @@ static void copy_out(unsigned char *area, size_t channel, const struct bpmp_ivc_
 	for (size_t i = 0; i < BPMP_IVC_FRAME_SIZE / sizeof(uint32_t); i++)
 		atomic_store_explicit(word_at(area, channel, BPMP_IVC_FRAME + i * sizeof(uint32_t)),
 			words[i], memory_order_relaxed);
+	cache_clean(word_at(area, channel, BPMP_IVC_FRAME), sizeof(words));
+}
+
+void bpmp_ivc_clear(void *from_guest, void *to_guest)
+{
+	memset(from_guest, 0, BPMP_IVC_AREA_SIZE);
+	memset(to_guest, 0, BPMP_IVC_AREA_SIZE);
+	/* Both are forgotten as well: the guest may write first. */
+	cache_clean_invalidate(from_guest, BPMP_IVC_AREA_SIZE);
+	cache_clean_invalidate(to_guest, BPMP_IVC_AREA_SIZE);
 }
 
 void bpmp_ivc_init(struct bpmp_ivc *ivc, void *from_guest, void *to_guest)

@@ -48,6 +48,9 @@ struct bpmp_ivc {
 	struct bpmp_ivc_channel channels[BPMP_IVC_CHANNELS];
 };
 
+/* Zeroes both areas, while no guest runs; for bpmp_ivc_init() at a start. */
+void bpmp_ivc_clear(void *from_guest, void *to_guest);
+
 /*
  * Both areas are BPMP_IVC_AREA_SIZE bytes, aligned to 64. Also after a guest reset: state and
  * counters start again; the areas' contents are the caller's.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The machine's part of the mailbox face: three windows of registers and the two eventfds to the
- * worker. All accesses of the guest are trapped; an ioeventfd on the doorbell's trigger, an irqfd
- * on the answer and a memory slot over the shared memory can take their place, as the worker only
- * knows eventfds and a memfd.
+ * worker. On the fast path the shared memory is a memory slot and the doorbells are eventfds that
+ * KVM knows (hsp.h), so that a request takes no exit to user space; on the trapping path every
+ * access of the guest comes here. The worker cannot tell.
  */
 #include "devices/bpmp/mailbox.h"
 
@@ -11,6 +11,7 @@
 #include "devices/bpmp/ivc.h"
 #include "fdt/builder.h"
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -66,6 +67,18 @@ static void on_answer(struct event_source *source)
 	bpmp_hsp_answer(&mailbox->hsp);
 }
 
+static int mailbox_attach(struct device *device)
+{
+	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
+	int slot;
+
+	if (!mailbox->fast)
+		return 0;
+	slot = kvm_vm_map(device->machine->kvm, mailbox->shared.region.base, mailbox->shared.memory,
+		BPMP_SHARED_SIZE, false);
+	return slot < 0 ? slot : bpmp_hsp_attach(&mailbox->hsp);
+}
+
 static int mailbox_arm(struct device *device)
 {
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
@@ -79,8 +92,8 @@ static void mailbox_quiesce(struct device *device)
 
 	/* On failure it has told the machine to end: there is no next guest to be clean for. */
 	(void)bpmp_supervisor_restore(&mailbox->supervisor);
-	drain(mailbox->answer.fd);
 	bpmp_hsp_reset(&mailbox->hsp);
+	drain(mailbox->answer.fd);
 }
 
 static void mailbox_destroy(struct device *device)
@@ -88,7 +101,7 @@ static void mailbox_destroy(struct device *device)
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
 
 	bpmp_supervisor_stop(&mailbox->supervisor);
-	if (mailbox->answer.fd >= 0)
+	if (mailbox->answer.fd >= 0 && !mailbox->fast)
 		event_loop_remove(device->machine->loop, &mailbox->answer);
 	if (mailbox->shared.memory)
 		munmap(mailbox->shared.memory, BPMP_SHARED_SIZE);
@@ -101,6 +114,7 @@ static void mailbox_destroy(struct device *device)
 
 static const struct device_ops mailbox_ops = {
 	.describe = bpmp_mailbox_describe,
+	.attach = mailbox_attach,
 	.arm = mailbox_arm,
 	.quiesce = mailbox_quiesce,
 	.destroy = mailbox_destroy,
@@ -188,6 +202,8 @@ static int open_channels(struct bpmp_mailbox *mailbox)
 		(struct event_source){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_answer };
 	if (mailbox->answer.fd < 0)
 		return -errno;
+	if (mailbox->fast)
+		return 0;
 	return event_loop_add(mailbox->device.machine->loop, &mailbox->answer);
 }
 
@@ -219,6 +235,7 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	if (!mailbox)
 		return -ENOMEM;
 	mailbox->device = (struct device){ &mailbox_ops, "bpmp", machine };
+	mailbox->fast = machine->fast_path && !options->trap;
 	mailbox->shared_fd = mailbox->doorbell_fd = mailbox->answer.fd = -1;
 	mailbox->supervisor.machine = machine;
 	mailbox->supervisor.ended.fd = -1;
@@ -230,7 +247,9 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 		if (error)
 			log_error("cannot set up the guest's BPMP: %s", strerror(-error));
 	}
-	bpmp_hsp_init(&mailbox->hsp, machine->kvm, mailbox->doorbell_fd);
+	bpmp_hsp_init(&mailbox->hsp, machine->kvm, mailbox->doorbell_fd, mailbox->answer.fd);
+	if (!error && mailbox->fast)
+		error = bpmp_hsp_make_fast(&mailbox->hsp);
 	if (!error)
 		error = add_windows(mailbox);
 	if (!error) {

@@ -23,8 +23,9 @@ struct bpmp_mailbox {
 	struct bpmp_hsp hsp;
 	struct bpmp_shared_memory shared;
 	struct mmio_region misc;
+	bool fast; /* the shared memory is a slot, rings and answers pass by the machine */
 	int shared_fd, doorbell_fd;
-	struct event_source answer; /* eventfd: the worker rings the guest */
+	struct event_source answer; /* eventfd: the worker rings the guest; trapping: watched */
 	struct bpmp_supervisor supervisor;
 };
 

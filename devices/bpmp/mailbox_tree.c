@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #define GIC_SPI			   0
+#define IRQ_EDGE_RISING		   1
 #define IRQ_LEVEL_HIGH		   4
 
 /* include/dt-bindings/mailbox/tegra186-hsp.h */
@@ -28,7 +29,8 @@ static void describe_misc(struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
-static uint32_t describe_hsp(struct fdt_builder *fdt)
+/* An irqfd without resampling is an edge; the trapping path holds the line while PENDING is set. */
+static uint32_t describe_hsp(struct fdt_builder *fdt, bool fast)
 {
 	const uint64_t reg[][2] = { { BPMP_HSP_BASE, BPMP_HSP_SIZE } };
 	uint32_t phandle = fdt_new_phandle(fdt);
@@ -36,7 +38,8 @@ static uint32_t describe_hsp(struct fdt_builder *fdt)
 	fdt_begin(fdt, "hsp@%" PRIx64, (uint64_t)BPMP_HSP_BASE);
 	STRINGS(fdt, "compatible", "nvidia,tegra234-hsp\0nvidia,tegra194-hsp");
 	fdt_reg(fdt, reg, ARRAY_SIZE(reg));
-	fdt_cell_list(fdt, "interrupts", GIC_SPI, BPMP_HSP_SPI, IRQ_LEVEL_HIGH);
+	fdt_cell_list(
+		fdt, "interrupts", GIC_SPI, BPMP_HSP_SPI, fast ? IRQ_EDGE_RISING : IRQ_LEVEL_HIGH);
 	fdt_str(fdt, "interrupt-names", "doorbell");
 	fdt_u32(fdt, "#mbox-cells", 2);
 	fdt_u32(fdt, "phandle", phandle);
@@ -83,7 +86,7 @@ int bpmp_mailbox_describe(struct device *device, struct fdt_builder *fdt)
 	uint32_t hsp, pools[2];
 
 	describe_misc(fdt);
-	hsp = describe_hsp(fdt);
+	hsp = describe_hsp(fdt, mailbox->fast);
 	describe_sram(mailbox, fdt, pools);
 
 	fdt_begin(fdt, "bpmp");

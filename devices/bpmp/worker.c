@@ -49,8 +49,10 @@ static void ring_guest(struct bpmp_worker *worker)
 
 static void restart_ivc(struct bpmp_worker *worker)
 {
-	memset(worker->shared, 0, 2 * BPMP_IVC_AREA_SIZE);
-	bpmp_ivc_init(&worker->ivc, worker->shared, worker->shared + BPMP_IVC_AREA_SIZE);
+	unsigned char *to_guest = worker->shared + BPMP_IVC_AREA_SIZE;
+
+	bpmp_ivc_clear(worker->shared, to_guest);
+	bpmp_ivc_init(&worker->ivc, worker->shared, to_guest);
 }
 
 static bool ids_fit(const struct bpmp_ids *ids)

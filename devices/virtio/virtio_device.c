@@ -21,29 +21,6 @@ static struct virtio_device *to_virtio(struct device *device)
 #define GIC_SPI		     0
 #define IRQ_TYPE_EDGE_RISING 1
 
-/* The first free register file in the window, which the first device claims as a whole. */
-static int claim_registers(struct machine *machine, uint64_t *base)
-{
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < machine->bus->count; i++) {
-		uint64_t address = machine->bus->regions[i]->base;
-
-		if (address >= VIRTIO_WINDOW_BASE &&
-			address < VIRTIO_WINDOW_BASE + VIRTIO_WINDOW_SIZE)
-			count++;
-	}
-	if (count >= VIRTIO_WINDOW_SIZE / VIRTIO_MMIO_SIZE) {
-		log_error("too many virtio devices: there is room for %d",
-			VIRTIO_WINDOW_SIZE / VIRTIO_MMIO_SIZE);
-		return -ENOSPC;
-	}
-	*base = VIRTIO_WINDOW_BASE + count * VIRTIO_MMIO_SIZE;
-	if (count != 0)
-		return 0;
-	return layout_claim(machine->layout, "virtio-mmio", VIRTIO_WINDOW_BASE, VIRTIO_WINDOW_SIZE);
-}
-
 static void worker_ended(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
@@ -105,8 +82,10 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.front = &virtio->front.front,
 		.memory = machine->memory,
 		.failed = back_end_failed,
+		.fast = machine->fast_path,
 	};
-	int error = claim_registers(machine, &registers.base);
+	int error = layout_place(machine->layout, options->name, VIRTIO_WINDOW_BASE,
+		VIRTIO_WINDOW_SIZE, REGISTER_PAGE_STRIDE, &registers.base);
 
 	if (error == 0)
 		error = layout_place_virtio_spi(machine->layout, options->name, &virtio->spi);
@@ -185,6 +164,8 @@ int virtio_device_attach(struct device *device)
 	int error = kvm_vm_irqfd(kvm, virtio->spi, virtio->mmio.config_fd, -1);
 
 	virtio->mmio.memory_fd = device->machine->memory_fd;
+	if (error == 0)
+		error = virtio_mmio_attach(&virtio->mmio, kvm);
 	for (uint32_t i = 0; i < virtio->mmio.queue_count && error == 0; i++)
 		error = kvm_vm_irqfd(kvm, virtio->spi, virtio->mmio.queues[i].call_fd, -1);
 	if (error != 0)

@@ -17,11 +17,11 @@
 #include "vmm/base/worker.h"
 
 /*
- * The window of all register files: where QEMU's virt machine has them too. One page of the
- * largest size, so that it can become one memory slot.
+ * The register files: from where QEMU's virt machine has them too, up to the window for assigned
+ * devices, REGISTER_PAGE_STRIDE apart, so that each can be a memory slot of its own.
  */
 #define VIRTIO_WINDOW_BASE 0x0a000000
-#define VIRTIO_WINDOW_SIZE 0x10000
+#define VIRTIO_WINDOW_SIZE 0x02000000
 
 struct virtio_device {
 	struct device device;

@@ -3,6 +3,7 @@
 
 #include "devices/virtio/vhost.h"
 #include "devices/virtio/virtio_mmio_state.h"
+#include "vmm/base/kvm.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -54,28 +55,20 @@ static struct virtio_mmio_queue *selected_queue(struct virtio_mmio *mmio)
 
 static uint32_t read_status(struct virtio_mmio *mmio)
 {
-	uint32_t status = mmio->status;
+	uint32_t value;
 
 	pthread_mutex_lock(&mmio->event_lock);
-	if (mmio->needs_reset)
-		status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	value = virtio_mmio_status(mmio, mmio->status);
 	pthread_mutex_unlock(&mmio->event_lock);
-	return status;
+	return value;
 }
 
-/*
- * The back end signals the interrupt without the machine's knowledge, so bit 0 is set whenever
- * there may have been one: a used buffer notification that turns out empty is allowed (2.3).
- */
 static uint32_t read_interrupt_status(struct virtio_mmio *mmio)
 {
-	uint32_t value = 0;
+	uint32_t value;
 
-	if ((mmio->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0)
-		value |= VIRTIO_MMIO_INT_VRING;
 	pthread_mutex_lock(&mmio->event_lock);
-	if (mmio->config_changed)
-		value |= VIRTIO_MMIO_INT_CONFIG;
+	value = virtio_mmio_interrupt_status(mmio, mmio->status);
 	pthread_mutex_unlock(&mmio->event_lock);
 	return value;
 }
@@ -167,7 +160,7 @@ static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
 		set_half(&mmio->driver_features, mmio->driver_features_select, value);
 }
 
-/* The place where an ioeventfd takes over on the path without exits. */
+/* Trapping, or a queue that is not there. */
 static void write_queue_notify(struct virtio_mmio *mmio, uint32_t value)
 {
 	const uint64_t one = 1;
@@ -241,6 +234,39 @@ static uint64_t mmio_read(struct mmio_region *region, uint64_t offset, unsigned 
 	return value;
 }
 
+/*
+ * Fast: what the driver reads from now on. Only what changed is stored, as each store waits for the
+ * cache.
+ */
+static void publish(struct virtio_mmio *mmio)
+{
+	static const uint16_t readable[] = {
+		VIRTIO_MMIO_MAGIC_VALUE,
+		VIRTIO_MMIO_VERSION,
+		VIRTIO_MMIO_DEVICE_ID,
+		VIRTIO_MMIO_VENDOR_ID,
+		VIRTIO_MMIO_DEVICE_FEATURES,
+		VIRTIO_MMIO_QUEUE_NUM_MAX,
+		VIRTIO_MMIO_QUEUE_READY,
+		VIRTIO_MMIO_SHM_LEN_LOW,
+		VIRTIO_MMIO_SHM_LEN_HIGH,
+		VIRTIO_MMIO_SHM_BASE_LOW,
+		VIRTIO_MMIO_SHM_BASE_HIGH,
+	};
+
+	if (mmio->page.bytes == NULL)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(readable); i++)
+		register_page_update32(&mmio->page, readable[i], read_register(mmio, readable[i]));
+	for (uint32_t i = 0; i < mmio->config_size; i += 4)
+		register_page_update32(&mmio->page, VIRTIO_MMIO_CONFIG + i,
+			(uint32_t)read_config(mmio, i, sizeof(uint32_t)));
+	pthread_mutex_lock(&mmio->event_lock);
+	mmio->shown = mmio->status;
+	virtio_mmio_publish_events(mmio);
+	pthread_mutex_unlock(&mmio->event_lock);
+}
+
 static void mmio_write(
 	struct mmio_region *region, uint64_t offset, unsigned int width, uint64_t value)
 {
@@ -251,7 +277,33 @@ static void mmio_write(
 		virtio_mmio_write_config(mmio, offset - VIRTIO_MMIO_CONFIG, width, value);
 	else if (width == 4 && offset % 4 == 0)
 		write_register(mmio, offset, (uint32_t)value);
+	publish(mmio);
 	pthread_mutex_unlock(&mmio->lock);
+}
+
+void virtio_mmio_reset(struct virtio_mmio *mmio)
+{
+	pthread_mutex_lock(&mmio->lock);
+	virtio_mmio_write_status(mmio, 0);
+	publish(mmio);
+	pthread_mutex_unlock(&mmio->lock);
+}
+
+int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm)
+{
+	int error;
+
+	if (mmio->page.bytes == NULL)
+		return 0;
+	error = register_page_attach(&mmio->page, vm);
+	/* Linux acknowledges what it read; with the bit of a configuration change it exits. */
+	if (error == 0)
+		error = register_page_ignore(
+			&mmio->page, vm, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	for (uint64_t i = 0; i < mmio->queue_count && error == 0; i++)
+		error = kvm_vm_ioeventfd(vm, mmio->region.base + VIRTIO_MMIO_QUEUE_NOTIFY,
+			sizeof(uint32_t), &i, mmio->queues[i].kick_fd);
+	return error;
 }
 
 static const struct mmio_ops register_ops = { .read = mmio_read, .write = mmio_write };
@@ -308,6 +360,9 @@ int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options 
 	error = options->config == NULL ? virtio_mmio_fetch_config(mmio) : 0;
 	if (error == 0)
 		error = open_eventfds(mmio);
+	if (error == 0 && options->fast)
+		error = register_page_open(&mmio->page, options->base, VIRTIO_MMIO_SIZE);
+	publish(mmio);
 	if (error != 0) {
 		log_error(
 			"%s: cannot set up the virtio device: %s", options->name, strerror(-error));
@@ -324,6 +379,7 @@ void virtio_mmio_close(struct virtio_mmio *mmio)
 		close_fd(&mmio->queues[i].kick_fd);
 		close_fd(&mmio->queues[i].call_fd);
 	}
+	register_page_close(&mmio->page);
 	pthread_mutex_destroy(&mmio->lock);
 	pthread_mutex_destroy(&mmio->event_lock);
 }

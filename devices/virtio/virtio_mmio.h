@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The register file of a virtio device over MMIO, version 2 (virtio 1.2, section 4.2.2), on the
- * trapping path. It belongs to the machine and touches no virtqueue: when the driver says
- * DRIVER_OK the queues are handed to a vhost back end, when it resets they are taken back.
+ * The register file of a virtio device over MMIO, version 2 (virtio 1.2, section 4.2.2). It belongs
+ * to the machine and touches no virtqueue: when the driver says DRIVER_OK the queues are handed to
+ * a vhost back end, when it resets they are taken back.
+ *
+ * Trapping, every access comes here. Fast, the driver reads a page with the same contents, its
+ * kicks are ioeventfds, and its acknowledgement of a used buffer notification does nothing: a
+ * request takes no exit to user space.
  *
  * Section numbers in the code are those of virtio 1.2.
  */
@@ -14,8 +18,10 @@
 #include <stdint.h>
 
 #include "vmm/base/mmio.h"
+#include "vmm/base/register_page.h"
 
 struct guest_memory;
+struct kvm_vm;
 struct vhost_front;
 
 #define VIRTIO_MMIO_SIZE       0x200 /* bytes of guest address space: 0x100 of configuration */
@@ -63,10 +69,12 @@ struct virtio_mmio {
 	 * Held for moments only; taken inside `lock`.
 	 */
 	pthread_mutex_t event_lock;
-	bool needs_reset;    /* DEVICE_NEEDS_RESET */
-	bool config_changed; /* bit 1 of InterruptStatus */
-	int config_fd;	     /* eventfd: interrupt for a configuration change */
-	int error_fd;	     /* eventfd: the back end gave a queue up */
+	bool needs_reset;	   /* DEVICE_NEEDS_RESET */
+	bool config_changed;	   /* bit 1 of InterruptStatus */
+	uint32_t shown;		   /* fast: the status that the page was last made from */
+	struct register_page page; /* closed: trapping */
+	int config_fd;		   /* eventfd: interrupt for a configuration change */
+	int error_fd;		   /* eventfd: the back end gave a queue up */
 };
 
 struct virtio_mmio_options {
@@ -80,12 +88,16 @@ struct virtio_mmio_options {
 	struct vhost_front *front;
 	const struct guest_memory *memory; /* filled before the first vCPU runs */
 	void (*failed)(struct virtio_mmio *mmio, int error);
+	bool fast; /* `base` is a multiple of REGISTER_PAGE_STRIDE then */
 };
 
 /* Returns 0 or -errno (logged); after an error there is nothing to close. */
 int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options *options);
 
 void virtio_mmio_close(struct virtio_mmio *mmio);
+
+/* A new VM is there: page and kicks. Returns 0 or -errno (logged). */
+int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm);
 
 /*
  * Stops every queue and puts the registers into their power-on state, with all vCPUs out. After it

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
 static void signal_fd(int fd)
@@ -21,11 +22,35 @@ static void signal_fd(int fd)
 		log_debug("cannot signal an eventfd: %s", strerror(errno));
 }
 
+uint32_t virtio_mmio_status(const struct virtio_mmio *mmio, uint32_t status)
+{
+	return status | (mmio->needs_reset ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+}
+
+/*
+ * The back end signals the interrupt without the machine's knowledge, so bit 0 is set whenever
+ * there may have been one: a used buffer notification that turns out empty is allowed (2.3).
+ */
+uint32_t virtio_mmio_interrupt_status(const struct virtio_mmio *mmio, uint32_t status)
+{
+	return ((status & VIRTIO_CONFIG_S_DRIVER_OK) != 0 ? VIRTIO_MMIO_INT_VRING : 0) |
+		(mmio->config_changed ? VIRTIO_MMIO_INT_CONFIG : 0);
+}
+
+void virtio_mmio_publish_events(struct virtio_mmio *mmio)
+{
+	register_page_update32(&mmio->page, VIRTIO_MMIO_INTERRUPT_STATUS,
+		virtio_mmio_interrupt_status(mmio, mmio->shown));
+	register_page_update32(
+		&mmio->page, VIRTIO_MMIO_STATUS, virtio_mmio_status(mmio, mmio->shown));
+}
+
 /* 2.1.2: DEVICE_NEEDS_RESET, and after DRIVER_OK an interrupt that says so. */
 static void set_needs_reset(struct virtio_mmio *mmio)
 {
 	mmio->needs_reset = true;
 	mmio->config_changed = true;
+	virtio_mmio_publish_events(mmio); /* before the interrupt */
 	signal_fd(mmio->config_fd);
 }
 
@@ -155,13 +180,6 @@ static void reset(struct virtio_mmio *mmio)
 	mmio->needs_reset = mmio->dead;
 	mmio->config_changed = false;
 	pthread_mutex_unlock(&mmio->event_lock);
-}
-
-void virtio_mmio_reset(struct virtio_mmio *mmio)
-{
-	pthread_mutex_lock(&mmio->lock);
-	reset(mmio);
-	pthread_mutex_unlock(&mmio->lock);
 }
 
 static bool features_acceptable(const struct virtio_mmio *mmio)

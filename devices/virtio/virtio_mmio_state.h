@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the registers do when they are written: the device's life from reset to DRIVER_OK and back.
- * Inside the register file only; every function is called with mmio->lock held.
+ * Inside the register file only; every function is called with mmio->lock held, unless it says
+ * otherwise.
  */
 #ifndef DEVICES_VIRTIO_VIRTIO_MMIO_STATE_H
 #define DEVICES_VIRTIO_VIRTIO_MMIO_STATE_H
 
 #include "devices/virtio/virtio_mmio.h"
+
+/*
+ * What Status and InterruptStatus read as, with `status` of 2.1 as it is; event_lock is held,
+ * mmio->lock need not be.
+ */
+uint32_t virtio_mmio_status(const struct virtio_mmio *mmio, uint32_t status);
+uint32_t virtio_mmio_interrupt_status(const struct virtio_mmio *mmio, uint32_t status);
+
+/* Fast: has the page show them. The same locks. */
+void virtio_mmio_publish_events(struct virtio_mmio *mmio);
 
 /* Status. 0 resets: returns when every queue has been stopped, or the device has failed. */
 void virtio_mmio_write_status(struct virtio_mmio *mmio, uint32_t value);

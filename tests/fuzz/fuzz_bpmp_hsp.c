@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bpmp_hsp hsp;
 	int doorbell = eventfd(0, EFD_NONBLOCK);
 
-	bpmp_hsp_init(&hsp, &kvm, doorbell);
+	bpmp_hsp_init(&hsp, &kvm, doorbell, -1);
 	while (input.left) {
 		uint8_t step = fuzz_byte(&input);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/fakes.h"
 
+#include "arch/aarch64/cache.h"
 #include "devices/device.h"
 #include "vmm/base/kvm.h"
 
@@ -89,6 +90,31 @@ int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd)
 	(void)event_fd;
 	fake_trace("kvm irqfd %" PRIu32 " removed", spi);
 	return 0;
+}
+
+int kvm_vm_ioeventfd(
+	struct kvm_vm *vm, uint64_t gpa, unsigned int width, const uint64_t *match, int event_fd)
+{
+	(void)vm, (void)event_fd;
+	if (match != NULL)
+		fake_trace("kvm ioeventfd 0x%" PRIx64 " %u == %" PRIu64, gpa, width, *match);
+	else
+		fake_trace("kvm ioeventfd 0x%" PRIx64 " %u", gpa, width);
+	return 0;
+}
+
+fake_cache_fn *fake_cache;
+
+void cache_clean(const volatile void *at, size_t size)
+{
+	if (fake_cache != NULL)
+		fake_cache((uintptr_t)at, size, false);
+}
+
+void cache_clean_invalidate(const volatile void *at, size_t size)
+{
+	if (fake_cache != NULL)
+		fake_cache((uintptr_t)at, size, true);
 }
 
 void machine_end(

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Adds a line to the trace; tests' own fakes may, too. */
 void fake_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -21,6 +22,10 @@ struct fake_kvm_results {
 	int map, irqfd, set_spi_trigger;
 };
 extern struct fake_kvm_results fake_kvm_results;
+
+/* Called for each cache maintenance, with what it asks for; NULL at start: nothing happens. */
+typedef void fake_cache_fn(uintptr_t at, size_t size, bool invalidate);
+extern fake_cache_fn *fake_cache;
 
 /* From now on standard error goes into a buffer; fake_log_text() is what it holds. */
 void fake_log_capture(void);

@@ -5,6 +5,7 @@
 #include "vmm/base/kvm.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@ static struct kvm_vm kvm;
 
 static void setup(struct bpmp_hsp *hsp)
 {
-	bpmp_hsp_init(hsp, &kvm, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	bpmp_hsp_init(hsp, &kvm, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	cr_assert_geq(hsp->doorbell_fd, 0);
 }
 
@@ -172,4 +174,81 @@ Test(bpmp_hsp, a_full_counter_does_not_block)
 	cr_assert_eq(write(hsp.doorbell_fd, &almost, sizeof(almost)), 8);
 	wr(&hsp, 0x90300, 4, 1);
 	cr_assert_eq(rings(&hsp), almost);
+}
+
+/* --- without exits ------------------------------------------------------------------------------
+ */
+
+static uint32_t page_word(const struct bpmp_hsp *hsp, uint64_t offset)
+{
+	const struct register_page *page = offset < 0x90000 ? &hsp->identity : &hsp->doorbells;
+	uint32_t value;
+
+	memcpy(&value, page->bytes + offset % 0x10000, sizeof(value));
+	return value;
+}
+
+static void setup_fast(struct bpmp_hsp *hsp)
+{
+	setup(hsp);
+	cr_assert_eq(bpmp_hsp_make_fast(hsp), 0);
+	cr_assert_eq(bpmp_hsp_attach(hsp), 0);
+}
+
+Test(bpmp_hsp, fast_what_kvm_is_told)
+{
+	struct bpmp_hsp hsp;
+
+	setup_fast(&hsp);
+	cr_assert_str_eq(fake_trace_text(),
+		"kvm map 0x3c00000 0x1000 ro\n"
+		"kvm map 0x3c90000 0x1000 ro\n"
+		"kvm ioeventfd 0x3c9010c 4 == 524288\n" /* PENDING, the BPMP's bit */
+		"kvm ioeventfd 0x3c90300 4\n");		/* TRIGGER, any value */
+	bpmp_hsp_destroy(&hsp);
+}
+
+Test(bpmp_hsp, fast_the_pages_show_what_linux_reads)
+{
+	struct bpmp_hsp hsp;
+
+	setup_fast(&hsp);
+	cr_assert_eq(page_word(&hsp, 0x380), 0x00087228);
+	cr_assert_eq(page_word(&hsp, 0x90304), 0x00020000);
+	cr_assert_eq(page_word(&hsp, 0x9010c), BPMP, "always: the scan that follows finds nothing");
+	cr_assert_eq(page_word(&hsp, 0x90104), 0);
+	wr(&hsp, 0x90104, 4, BPMP | 5);
+	cr_assert_eq(page_word(&hsp, 0x90104), BPMP | 5);
+	/* What KVM did not take: another value, another width. */
+	wr(&hsp, 0x9010c, 4, 0xffffffff);
+	cr_assert_eq(page_word(&hsp, 0x9010c), BPMP);
+	wr(&hsp, 0x90300, 8, 1);
+	cr_assert_eq(rings(&hsp), 1);
+	bpmp_hsp_reset(&hsp);
+	cr_assert_eq(page_word(&hsp, 0x90104), 0);
+	cr_assert_eq(page_word(&hsp, 0x9010c), BPMP);
+	bpmp_hsp_destroy(&hsp);
+}
+
+/* Linux' mailbox calls a client that does not exist yet, for an interrupt before its ENABLE. */
+Test(bpmp_hsp, fast_kvm_hears_answers_while_they_are_enabled)
+{
+	struct bpmp_hsp hsp;
+
+	setup_fast(&hsp);
+	fake_trace_clear();
+	wr(&hsp, 0x90104, 4, ~BPMP);
+	cr_assert_str_empty(fake_trace_text());
+	wr(&hsp, 0x90104, 4, BPMP);
+	wr(&hsp, 0x90104, 4, BPMP | 1);
+	cr_assert_str_eq(fake_trace_text(), "kvm irqfd 176\n", "once");
+	wr(&hsp, 0x90104, 4, 1);
+	wr(&hsp, 0x90104, 4, 0);
+	cr_assert_str_eq(fake_trace_text(), "kvm irqfd 176\nkvm irqfd 176 removed\n");
+	wr(&hsp, 0x90104, 4, BPMP);
+	fake_trace_clear();
+	bpmp_hsp_reset(&hsp);
+	bpmp_hsp_reset(&hsp);
+	cr_assert_str_eq(fake_trace_text(), "kvm irqfd 176 removed\n");
+	bpmp_hsp_destroy(&hsp);
 }

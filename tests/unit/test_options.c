@@ -148,6 +148,14 @@ Test(options, events)
 	cr_assert_eq(options.on_panic, ON_EVENT_RESTART);
 }
 
+Test(options, the_path_without_exits)
+{
+	assert_right("--bpmp mailbox");
+	cr_assert(options.fast_path && !options.bpmp.trap);
+	assert_right("--fast-path off --bpmp mailbox,trap");
+	cr_assert(!options.fast_path && options.bpmp.trap);
+}
+
 Test(options, sandbox_and_log)
 {
 	assert_right("--sandbox off --log-level debug");

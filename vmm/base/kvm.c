@@ -98,3 +98,23 @@ int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd)
 
 	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
 }
+
+int kvm_vm_ioeventfd(
+	struct kvm_vm *vm, uint64_t gpa, unsigned int width, const uint64_t *match, int event_fd)
+{
+	struct kvm_ioeventfd ioeventfd = {
+		.addr = gpa,
+		.len = width,
+		.fd = event_fd,
+		.datamatch = match != NULL ? *match : 0,
+		.flags = match != NULL ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0,
+	};
+	int error;
+
+	if (ioctl(vm->fd, KVM_IOEVENTFD, &ioeventfd) == 0)
+		return 0;
+	error = -errno;
+	log_error("KVM ties no eventfd to guest address 0x%" PRIx64 ": %s; try --fast-path off",
+		gpa, strerror(-error));
+	return error;
+}

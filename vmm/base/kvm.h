@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KVM_MAX_SLOTS 64
+#define KVM_MAX_SLOTS 256
 
 struct kvm_vm {
 	int kvm_fd;
@@ -44,5 +44,14 @@ int kvm_vm_set_spi_trigger(struct kvm_vm *vm, uint32_t spi, bool level);
  */
 int kvm_vm_irqfd(struct kvm_vm *vm, uint32_t spi, int event_fd, int resample_fd);
 int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd);
+
+/*
+ * A guest's store of exactly `width` bytes (1, 2, 4, 8) at `gpa` signals `event_fd` and does
+ * nothing else: no exit to user space. With `match` only a store of that value, others go on as
+ * before. Where several match one store, the first that was tied gets it. Goes with the VM.
+ * Returns 0 or -errno (logged).
+ */
+int kvm_vm_ioeventfd(
+	struct kvm_vm *vm, uint64_t gpa, unsigned int width, const uint64_t *match, int event_fd);
 
 #endif
