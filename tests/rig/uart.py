@@ -21,6 +21,7 @@ class Uart:
     passthrough: str  # the VMM's option
     driver: str  # in the guest, under /sys/bus
     node: str  # the guest's device's name, after its address
+    clock: int  # its own at the host's BPMP
     registers: int  # on the host
     interrupt: int  # of the host's GIC
     raise_interrupt: tuple[tuple[int, int], ...]  # (offset, value): asserts the line
@@ -30,11 +31,11 @@ class Uart:
 # 16550, registers 4 bytes apart: no loopback, 8 bits, "transmitter empty" switched on, which it is.
 # A byte looped back would do too, but a later driver would take it for one from the wire.
 UART_B = Uart("12c1a000.serial", "12c1a000.serial", "platform/drivers/serial-tegra", "serial",
-              0x12C1A000, 40, ((0x10, 0x00), (0x0C, 0x03), (0x04, 0x00), (0x04, 0x02)),
+              155, 0x12C1A000, 40, ((0x10, 0x00), (0x0C, 0x03), (0x04, 0x00), (0x04, 0x02)),
               ((0x04, 0x00),))
 # PL011: enabled, "transmitted" unmasked and set by the byte sent.
 UART_A = Uart("9040000.pl011", "9040000.pl011,compatible=arm,pl011",
-              "amba/drivers/uart-pl011", "pl011", 0x09040000, 40,
+              "amba/drivers/uart-pl011", "pl011", 480, 0x09040000, 40,
               ((0x30, 0x381), (0x38, 0x20), (0x00, 0x55)), ((0x38, 0x00), (0x44, 0x7FF)))
 
 

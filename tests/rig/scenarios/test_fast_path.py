@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What requests cost in exits to user space: none on the path without exits, counted by KVM; and
+the trapping path, which must do the same work."""
+
+from __future__ import annotations
+
+import pytest
+
+import guest_bpmp as mrq
+import state
+import uart
+from board import Board
+from kinds import A, A_GICV2, B, on
+from vm import Vm
+
+# As the options select it: the paths of the whole VM, and of the BPMP alone.
+FAST, TRAPPING, BPMP_TRAPPING = "on", "off", "on --bpmp mailbox,trap"
+REQUESTS = 50
+BYTES = 40000
+
+
+def start(host: Board, path: str) -> Vm:
+    return Vm(host, f"--fast-path {path} --passthrough {uart.uart_of(host.kind).passthrough}")
+
+
+def exits(host: Board) -> int:
+    return state.kvm_counters(host)["mmio_exit_user"]
+
+
+def console_exits(host: Board, vm: Vm) -> int:
+    """Of BYTES written to hvc0, and a command typed."""
+    before = exits(host)
+    assert len(vm.guest(f"head -c {BYTES} /dev/zero | tr '\\0' x", 60)) == BYTES
+    return exits(host) - before
+
+
+def bpmp_exits(host: Board, vm: Vm) -> int:
+    """Of REQUESTS requests that the worker answers and as many that go to the host."""
+    mrq.request(vm, mrq.MRQ_PING, 1)
+    clock = mrq.CLK_GET_RATE | uart.uart_of(host.kind).clock
+    before = exits(host)
+    vm.guest(f"for i in $(seq {REQUESTS}); do echo '0 1' >{mrq.FILE}; "
+             f"echo '22 {clock:#x} 0 0 0' >{mrq.FILE}; done", 120)
+    return exits(host) - before
+
+
+@on(A, A_GICV2, B)
+def test_requests_take_no_exit(host: Board) -> None:
+    with start(host, FAST) as vm:
+        vm.up()
+        assert console_exits(host, vm) == 0
+        assert bpmp_exits(host, vm) == 0
+        # What a used buffer notification does not carry: the device's registers were read.
+        assert "virtio" in vm.guest("ls /sys/bus/virtio/drivers/virtio_console")
+        vm.ends(0, "poweroff -f")
+
+
+@pytest.mark.parametrize("path", [TRAPPING, BPMP_TRAPPING])
+@on(A, B)
+def test_the_trapping_path_serves_too(host: Board, path: str) -> None:
+    with start(host, path) as vm:
+        vm.up()
+        console = console_exits(host, vm)
+        bpmp = bpmp_exits(host, vm)
+        print(f"exits to user space: {console} for {BYTES} console bytes, {bpmp} for "
+              f"{2 * REQUESTS} requests")
+        assert bpmp > 2 * REQUESTS
+        assert (console > 0) == (path == TRAPPING)
+        tty = uart.open_tty(vm)
+        uart.from_guest(vm, tty)
+        uart.to_guest(vm, tty)
+        vm.ends(0, "poweroff -f")
+
+
+@on(A)
+def test_reboots_on_either_path(host: Board) -> None:
+    """Slots, ioeventfds and irqfds are made anew with each VM; what was rung before is not heard."""
+    for path in (FAST, TRAPPING):
+        with start(host, path) as vm:
+            vm.up()
+            for _ in range(2):
+                vm.console.sendline("reboot -f")
+                vm.up()
+            assert mrq.request(vm, mrq.MRQ_PING, 21).words[0] == 42
+            vm.ends(0, "poweroff -f")
