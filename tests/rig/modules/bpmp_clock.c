@@ -35,6 +35,10 @@ static const struct rig_clock_info table[] = {
 	/* id   name            flags          rate   halves    min           max  parents  host */
 	{  14, "clk_m",         0,                0,     4,       0,            0, { 91 } },
 	{  31, "emc",           DIVIDER,          0,     2, 204000 * KHZ, 3200000 * KHZ, { 93 }, 1 },
+	/* Invented, with ids that Tegra234 leaves out: the second UART of board A. */
+	{  43, "rig_uartclk",   0,                0,     2,       0,            0, { 45 } },
+	{  44, "rig_apb_pclk",  0,                0,     2,       0,            0, { 45 } },
+	{  45, "rig_osc",       ROOT,   24000 * KHZ,     2 },
 	{  48, "i2c1",          MUXED,            0,     6,    9600,  136000 * KHZ, { 102, 14 } },
 	{  91, "osc",           ROOT,   38400 * KHZ,     2 },
 	{  93, "pllm",          0,    3200000 * KHZ,     2,       0,            0, { 91 } },
@@ -48,10 +52,6 @@ static const struct rig_clock_info table[] = {
 	{ 289, "clk_32k",       ROOT,         32768,     2 },
 	{ 374, "mgbe0_tx",      0,                0,     2,       0,            0, { 102 } },
 	{ 380, "mgbe0_app",     0,                0,     2,       0,            0, { 102 } },
-	/* Invented, above Tegra234's last id: the second UART of board A. */
-	{ 480, "rig_uartclk",   0,                0,     2,       0,            0, { 482 } },
-	{ 481, "rig_apb_pclk",  0,                0,     2,       0,            0, { 482 } },
-	{ 482, "rig_osc",       ROOT,   24000 * KHZ,     2 },
 };
 /* clang-format on */
 static_assert(ARRAY_SIZE(table) <= RIG_MAX_CLOCKS);

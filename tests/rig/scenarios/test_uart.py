@@ -20,7 +20,7 @@ EVERYWHERE = on(A, A_4CPUS, A_GICV2, B)
 # (102) too, which board B's names, but which feeds half of the chip.
 IDS = {
     "b": {"clk": {155}, "reset": {100}, "parents": {102, 91}},
-    "a": {"clk": {480, 481}, "reset": {180}, "parents": {482}},
+    "a": {"clk": {43, 44}, "reset": {180}, "parents": {45}},
 }
 CHANGES = {"clk.enable", "clk.disable", "clk.set_rate", "clk.set_parent", "reset.assert",
            "reset.deassert", "reset.module", "pg.set_state"}
