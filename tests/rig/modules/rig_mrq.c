@@ -4,7 +4,10 @@
  *
  * /sys/kernel/debug/rig_mrq: write "MRQ WORD...", numbers as C writes them, the words being the
  * request's 32-bit ones; read "ERROR RET WORD...", the errno of the transfer, the firmware's code
- * and the answer's 30 words.
+ * and the answer's 30 words. Writers do not wait for one another, so that as many requests are
+ * under way as the driver has channels; the answer read is the last that came back.
+ *
+ * "repeat=N MRQ WORD..." sends it N times and tells the kernel's log how long that took.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -41,15 +44,18 @@ static ssize_t rig_mrq_write(struct file *file, const char __user *user, size_t 
 {
 	struct tegra_bpmp *bpmp = dev_get_drvdata(rig.bpmp);
 	u32 request[1 + WORDS] = { 0 };
-	struct tegra_bpmp_message message = { .rx.data = rig.answer, .rx.size = MSG_DATA_MIN_SZ };
-	unsigned int count = 0;
+	u32 answer[WORDS] = { 0 };
+	struct tegra_bpmp_message message = { .rx.data = answer, .rx.size = sizeof(answer) };
+	unsigned int count = 0, repeat = 1, i;
+	ktime_t began;
+	int error = 0;
 	char text[512], *next = text, *word;
 
 	if (size >= sizeof(text) || copy_from_user(text, user, size))
 		return -EINVAL;
 	text[size] = 0;
 	while ((word = strsep(&next, " \n"))) {
-		if (!*word)
+		if (!*word || sscanf(word, "repeat=%u", &repeat) == 1)
 			continue;
 		if (count == ARRAY_SIZE(request) || kstrtou32(word, 0, &request[count]))
 			return -EINVAL;
@@ -61,9 +67,16 @@ static ssize_t rig_mrq_write(struct file *file, const char __user *user, size_t 
 	message.tx.data = request + 1;
 	message.tx.size = (count - 1) * 4;
 
+	began = ktime_get();
+	for (i = 0; i < repeat && !error; i++) {
+		message.rx.ret = 0;
+		error = tegra_bpmp_transfer(bpmp, &message);
+	}
+	if (repeat > 1)
+		pr_info("rig_mrq: %u requests in %lld ns\n", i, ktime_to_ns(ktime_get() - began));
 	mutex_lock(&rig.lock);
-	memset(rig.answer, 0, sizeof(rig.answer));
-	rig.error = tegra_bpmp_transfer(bpmp, &message);
+	memcpy(rig.answer, answer, sizeof(rig.answer));
+	rig.error = error;
 	rig.ret = message.rx.ret;
 	mutex_unlock(&rig.lock);
 	return size;
