@@ -21,10 +21,19 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bpmp-v
 CROSS = "" if platform.machine() == "aarch64" else "aarch64-linux-gnu-"
 
 
+CANNOT_BE_HAD = 77  # the scripts' status for it
+
+
+class CannotBeHad(Exception):
+    """What a scenario needs and this machine cannot get; says what and why."""
+
+
 def ask(*command: str | Path) -> str:
     """Runs a script of the rig; its progress goes to the terminal, its answer is returned."""
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True,
                           cwd=TOP, check=False)
+    if done.returncode == CANNOT_BE_HAD:
+        raise CannotBeHad(f"{' '.join(map(str, command))}: {done.stdout.strip() or 'see above'}")
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed with status {done.returncode}")
     return done.stdout.strip()
@@ -36,19 +45,19 @@ def sysroot() -> Path:
 
 
 @functools.cache
-def kernel() -> Path:
-    """The Image that hosts and guests boot."""
-    return Path(_kernel_answer()["IMAGE"])
+def kernel(series: str = "") -> Path:
+    """The Image that hosts and guests boot; with a series, one for guests alone."""
+    return Path(_kernel_answer(series)["IMAGE"])
 
 
 @functools.cache
-def modules() -> list[Path]:
-    return sorted(Path(_kernel_answer()["MODULES"]).glob("*.ko"))
+def modules(series: str = "") -> list[Path]:
+    return sorted(Path(_kernel_answer(series)["MODULES"]).glob("*.ko"))
 
 
 @functools.cache
-def _kernel_answer() -> dict[str, str]:
-    lines = ask(RIG / "kernel" / "build").splitlines()
+def _kernel_answer(series: str) -> dict[str, str]:
+    lines = ask(RIG / "kernel" / "build", *([series] if series else [])).splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
@@ -70,6 +79,24 @@ def helper(where: str, name: str) -> Path:
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
                         "-static", "-o", str(program), str(source)], check=True)
     return program
+
+
+@functools.cache
+def bare() -> Path:
+    """The guest without an operating system, tests/rig/bare, as a raw arm64 Image."""
+    source, image = RIG / "bare", BUILD / "bare" / "Image"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    linked = image.with_name("bare.elf")
+    # The MMU is off: no unaligned accesses, and position-independent, as RAM may be anywhere.
+    subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
+                    "-ffreestanding", "-fpie", "-mstrict-align", "-mgeneral-regs-only",
+                    "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
+                    "-fno-tree-loop-distribute-patterns", "-nostdlib", "-static",
+                    "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments",
+                    f"-Wl,-T,{source / 'image.lds'}", "-o", str(linked),
+                    *map(str, sorted(source.glob("*.[cS]")))], check=True)
+    subprocess.run([f"{CROSS}objcopy", "-O", "binary", str(linked), str(image)], check=True)
+    return image
 
 
 def libraries(program: Path) -> list[tuple[str, Path]]:

@@ -62,6 +62,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
+    config.addinivalue_line("markers", f"deadline(seconds): for the whole scenario, in place of "
+                            f"{TEST_SECONDS} s")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -91,7 +93,10 @@ def host(request: pytest.FixtureRequest, boards: Boards) -> Iterator[Board]:
     again."""
     logs = log_directory(request.node)
     shutil.rmtree(logs, ignore_errors=True)
-    board = boards.get(request.param, logs)
+    try:
+        board = boards.get(request.param, logs)
+    except artifacts.CannotBeHad as reason:
+        pytest.skip(str(reason))
     state.reset_bpmp(board)
     left = state.leftovers(board)
     assert not left, f"the scenario before left this behind: {left}"
@@ -117,11 +122,14 @@ def _put_away(board: Board, boards: Boards) -> None:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """A deadline for the whole scenario, above those of its steps."""
+    marker = item.get_closest_marker("deadline")
+    seconds = marker.args[0] if marker else TEST_SECONDS
+
     def expired(_number: int, _frame: FrameType | None) -> None:
-        raise Hang(f"the scenario took more than {TEST_SECONDS} s")
+        raise Hang(f"the scenario took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(TEST_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

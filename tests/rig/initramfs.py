@@ -79,10 +79,11 @@ def _base(init: Path) -> Archive:
     return archive
 
 
-def guest() -> bytes:
+def guest(series: str = "") -> bytes:
+    """`series`: of the guest's kernel, if it is not the host's."""
     archive = _base(artifacts.RIG / "guest" / "init")
     _add_helpers(archive, "guest")
-    _add_modules(archive, for_guest=True)
+    _add_modules(archive, for_guest=True, series=series)
     return archive.finish()
 
 
@@ -91,13 +92,13 @@ def _add_helpers(archive: Archive, where: str) -> None:
         archive.copy(f"usr/bin/rig-{source.stem}", artifacts.helper(where, source.stem))
 
 
-def _add_modules(archive: Archive, for_guest: bool) -> None:
-    for module in artifacts.modules():
+def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
+    for module in artifacts.modules(series):
         if (module.name == GUEST_MODULE) == for_guest:
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 
-def host() -> bytes:
+def host(series: str = "") -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
@@ -106,6 +107,7 @@ def host() -> bytes:
         for path, library in artifacts.libraries(artifacts.VMM):
             archive.copy(path.lstrip("/"), library)
     _add_modules(archive, for_guest=False)
-    archive.copy("guest/Image", artifacts.kernel(), 0o644)
-    archive.file("guest/initrd", guest())
+    archive.copy("guest/Image", artifacts.kernel(series), 0o644)
+    archive.file("guest/initrd", guest(series))
+    archive.copy("guest/bare", artifacts.bare(), 0o644)
     return archive.finish()

@@ -16,9 +16,13 @@ A_STRICT = Kind("a", gic=3, cpus=2, words="vfio_platform.reset_required=1")
 A_NOIOMMU = Kind("a", gic=3, cpus=2, words="rig.iommu=off vfio.enable_unsafe_noiommu_mode=1 "
                  "fw_devlink=off deferred_probe_timeout=0")
 B = Kind("b")
+# Guests of other kernels: Debian's oldest and newest sources that have the drivers.
+B_OTHER_GUESTS = (Kind("b", guest="6.1"), Kind("b", guest="7.2"))
 
 
-def on(*kinds: Kind) -> pytest.MarkDecorator:
-    """Runs the scenario once on each board, with that board as its argument `host`."""
-    return pytest.mark.parametrize("host", kinds, ids=[kind.name for kind in kinds],
-                                   indirect=True)
+def on(*kinds: Kind, long: tuple[Kind, ...] = ()) -> pytest.MarkDecorator:
+    """Runs the scenario once on each board, with that board as its argument `host`; on those in
+    `long` with --long only."""
+    cases = [pytest.param(kind, id=kind.name) for kind in kinds]
+    cases += [pytest.param(kind, id=kind.name, marks=pytest.mark.long) for kind in long]
+    return pytest.mark.parametrize("host", cases, indirect=True)
