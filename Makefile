@@ -25,7 +25,7 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $@)
 COMMON := -std=gnu11 -D_GNU_SOURCE -DBPMP_VMM_VERSION='"$(VERSION)"' -I. -pthread $(WARNINGS)
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -mbranch-protection=standard
-LIBS := -lfdt -lseccomp -lcap-ng
+LIBS := -lfdt -lseccomp -lcap-ng -ljson-c
 
 sources := $(sort $(wildcard vmm/*.c vmm/base/*.c devices/*.c devices/*/*.c arch/aarch64/*.c \
 	fdt/*.c seccomp/*.c))
@@ -74,7 +74,7 @@ $(program): $(objects)
 
 # Everything but KVM's arm64 ioctls and what stands on them.
 arm_only := arch/aarch64/gic.c arch/aarch64/cache.c seccomp/% vmm/base/kvm.c vmm/kvm_host.c vmm/vcpu.c vmm/machine.c \
-	vmm/main.c vmm/boot.c vmm/tree.c vmm/device_table.c
+	vmm/main.c vmm/boot.c vmm/tree.c vmm/device_table.c vmm/vm_control.c
 portable := $(filter-out $(arm_only),$(sources))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
@@ -96,7 +96,7 @@ $(native)/libvmm.a: $(native_objects)
 
 $(native)/unit: $(unit_objects) $(native)/libvmm.a
 	$(call say,LD)
-	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -o $@
+	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -ljson-c -o $@
 
 unit: $(native)/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -120,7 +120,7 @@ $(fuzz_build)/libvmm.a: $(fuzz_objects)
 
 $(fuzzers): $(fuzz_build)/%: $(fuzz_build)/tests/fuzz/%.o $(fuzz_build)/libvmm.a
 	$(call say,LD)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -o $@
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -ljson-c -o $@
 
 fuzz: $(fuzzers)
 	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bpmp_supervisor;
 struct event_loop;
 struct fdt_builder;
 struct guest_memory;
@@ -48,7 +49,9 @@ struct machine {
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
 	bool fast_path;		     /* registers are read without exits, see register_page.h */
 	uint32_t gic_phandle;	     /* the root's interrupt-parent */
-	uint32_t bpmp_phandle;	     /* the guest's &bpmp; 0: this guest has none */
+	/* While the guest's BPMP has its worker; NULL: there is none. */
+	struct bpmp_supervisor *bpmp;
+	uint32_t bpmp_phandle; /* the guest's &bpmp; 0: this guest has none */
 };
 
 /*

@@ -77,7 +77,9 @@ static const struct filter_rule event_loop[] = {
 	{ ALLOW(getrandom) },
 	{ ALLOW(wait4) },
 	{ ALLOW(pidfd_send_signal) },
-	{ ALLOW(unlinkat) }, /* the console's socket */
+	{ ALLOW(unlinkat) }, /* the console's socket, and the control socket */
+	{ ALLOW(accept4) },  /* the control socket's clients */
+	{ ALLOW(mremap) },   /* an answer that grows */
 	{ ALLOW_IOCTL(KVM_CREATE_VM) },
 	{ ALLOW_IOCTL(KVM_CHECK_EXTENSION) },
 	{ ALLOW_IOCTL(KVM_ENABLE_CAP) },

@@ -7,9 +7,11 @@
 #include "vmm/boot.h"
 #include "vmm/device_table.h"
 #include "vmm/kvm_host.h"
+#include "vmm/status.h"
 #include "vmm/tree.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
+#include "vmm/vm_control.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -91,6 +93,7 @@ static void init(struct vm *vm, const struct options *options)
 	vm->kvm.kvm_fd = vm->kvm.fd = vm->kvm.vgic_fd = vm->memory_fd = -1;
 	vm->boot.kernel_fd = vm->boot.initrd_fd = -1;
 	vm->signals.fd = vm->wake.fd = vm->loop.epoll_fd = -1;
+	vm->control.listener.fd = -1;
 	vm->vcpu_count = (uint32_t)options->cpus.count;
 	vm->gic.cpus = vm->vcpu_count;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
@@ -147,6 +150,8 @@ static enum exit_status create(struct vm *vm)
 
 	if (boot_open(vm))
 		return EXIT_USAGE;
+	if (vm_control_open(vm))
+		return EXIT_HOST;
 	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
 		return EXIT_HOST;
 	vm->machine.fast_path = vm->options->fast_path && kvm_host_has_fast_path(&vm->kvm);
@@ -225,7 +230,8 @@ static int start(struct vm *vm)
 {
 	int error = devices_arm(vm);
 
-	if (!error)
+	/* A VM that was paused stays so, whatever its guest did before. */
+	if (!error && !vm->paused)
 		vcpus_run(vm);
 	return error;
 }
@@ -270,6 +276,7 @@ static enum machine_end run(struct vm *vm)
 		power_off(vm);
 		if (machine_end_requested(&vm->machine, &why))
 			return why;
+		vm->restarts++;
 		if (power_on(vm) || start(vm))
 			return why_not_started(vm);
 	}
@@ -279,6 +286,8 @@ static void destroy(struct vm *vm)
 {
 	devices_destroy(vm);
 	boot_close(vm);
+	/* After the devices: a client that said stop sees its connection end when all is done. */
+	control_close(&vm->control);
 	guest_memory_unmap(&vm->memory);
 	free(vm->boot.tree);
 	close_fd(&vm->memory_fd);
@@ -323,6 +332,7 @@ enum exit_status machine_run(const struct options *options)
 	if (power_on(vm) || lock_in(vm)) {
 		status = EXIT_HOST;
 	} else {
+		vm->started_ms = status_now_ms();
 		status = status_of(start(vm) == 0 ? run(vm) : why_not_started(vm));
 	}
 	power_off(vm);

@@ -4,6 +4,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/base/worker.h"
+#include "vmm/control_client.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
 
@@ -48,16 +49,10 @@ static bool have_standard_descriptors(void)
 	return fd >= 0;
 }
 
-int main(int argc, char **argv)
+static int run_main(int argc, char **argv)
 {
 	struct options options;
 
-	if (argc >= 3 && strcmp(argv[1], "worker") == 0)
-		return run_worker(argc, argv);
-	if (!have_standard_descriptors()) {
-		log_error("/dev/null cannot be opened");
-		return EXIT_HOST;
-	}
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
 		return EXIT_POWERED_OFF;
@@ -73,4 +68,47 @@ int main(int argc, char **argv)
 	else
 		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
 	return machine_run(&options);
+}
+
+/* What may stand before the options; without one it is run. argv[0] is the verb. */
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} verbs[] = {
+	{ "run", run_main },
+	{ "status", control_client_main },
+	{ "pause", control_client_main },
+	{ "resume", control_client_main },
+	{ "powerdown", control_client_main },
+	{ "stop", control_client_main },
+};
+
+static int unknown_verb(const char *word)
+{
+	const char *names[ARRAY_SIZE(verbs)], *close;
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		names[i] = verbs[i].name;
+	close = value_suggest(word, names, ARRAY_SIZE(names));
+	if (close)
+		log_error("unknown command '%.200s'; did you mean '%s'?", word, close);
+	else
+		log_error("'%.200s' is no command and no option; see bpmp-vmm --help", word);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 3 && strcmp(argv[1], "worker") == 0)
+		return run_worker(argc, argv);
+	if (!have_standard_descriptors()) {
+		log_error("/dev/null cannot be opened");
+		return EXIT_HOST;
+	}
+	if (argc < 2 || argv[1][0] == '-')
+		return run_main(argc, argv);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].main(argc - 1, argv + 1);
+	return unknown_verb(argv[1]);
 }

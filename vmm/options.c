@@ -221,6 +221,8 @@ static const struct option option_table[] = {
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
+	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
+		STRING(control) },
 	{ "help", NULL, "this text", .parse = parse_help },
 	{ "version", NULL, "print the version", .parse = parse_version },
 };
@@ -238,7 +240,10 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 {
 	(void)options, (void)text, (void)problem, (void)size;
 	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
-	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n");
+	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n"
+	       "       bpmp-vmm status [--json] --control SOCKET\n"
+	       "       bpmp-vmm pause|resume|powerdown|stop --control SOCKET\n"
+	       "Speaks to a VM that was started with --control SOCKET.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
 		const struct option *option = &option_table[i];
 

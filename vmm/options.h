@@ -46,6 +46,7 @@ struct options {
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;
+	const char *control; /* the socket's path; NULL: none */
 };
 
 enum options_result {

@@ -11,6 +11,7 @@
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/mmio.h"
+#include "vmm/control.h"
 #include "vmm/options.h"
 
 #include <pthread.h>
@@ -82,6 +83,11 @@ struct vm {
 	struct event_source wake;    /* an eventfd that machine_end() signals */
 
 	atomic_ulong undecodable; /* accesses answered with an external abort */
+
+	struct control control; /* --control */
+	bool paused;		/* through it: the gate stays closed, after a reset, too */
+	int64_t started_ms;	/* on the monotonic clock: the first start of the guest */
+	uint64_t restarts;	/* of the guest since then */
 };
 
 #endif

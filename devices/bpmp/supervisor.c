@@ -182,6 +182,8 @@ int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *ma
 	}
 	if (!error)
 		error = event_loop_add(machine->loop, &supervisor->ended);
+	if (!error)
+		machine->bpmp = supervisor;
 	return error;
 }
 
@@ -242,6 +244,7 @@ int bpmp_supervisor_statistics(
 
 void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor)
 {
+	supervisor->machine->bpmp = NULL;
 	if (supervisor->ended.fd >= 0 && supervisor->worker.pid_fd >= 0)
 		event_loop_remove(supervisor->machine->loop, &supervisor->ended);
 	if (supervisor->lost) {

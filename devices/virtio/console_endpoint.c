@@ -2,6 +2,7 @@
 #include "devices/virtio/console_endpoint.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
@@ -10,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /*
@@ -81,54 +80,14 @@ static int open_pty(struct console_endpoint *endpoint)
 	return error;
 }
 
-/* Whether the socket file is left over from a listener that is gone. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-	struct stat status;
-	int probe, error;
-
-	if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
-		return false;
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (probe < 0)
-		return false;
-	error = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
-	close(probe);
-	return error == ECONNREFUSED;
-}
-
-static int bind_socket(int fd, const struct sockaddr_un *address)
-{
-	int error;
-
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		return 0;
-	error = -errno;
-	if (error != -EADDRINUSE || !is_stale(address))
-		return error;
-	if (unlink(address->sun_path) != 0 ||
-		bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
-		return -errno;
-	return 0;
-}
-
 static int open_unix(struct console_endpoint *endpoint, const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int error;
+	int fd = unix_socket_listen(path, 1, 0777), error = fd < 0 ? fd : 0;
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
+	if (error == -ENAMETOOLONG) {
 		log_error("--console unix=%s: the path is longer than %zu bytes, use a shorter one",
-			path, sizeof(address.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	error = endpoint->fd < 0 ? -errno : bind_socket(endpoint->fd, &address);
-	if (error == 0) {
-		endpoint->socket_path = path;
-		if (listen(endpoint->fd, 1) != 0)
-			error = -errno;
+			path, UNIX_SOCKET_LONGEST_PATH);
+		return error;
 	}
 	if (error != 0) {
 		log_error("--console unix=%s: %s", path,
@@ -138,6 +97,8 @@ static int open_unix(struct console_endpoint *endpoint, const char *path)
 				: strerror(-error));
 		return error;
 	}
+	endpoint->fd = fd;
+	endpoint->socket_path = path;
 	return 0;
 }
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening on a unix socket's path: one left over from a program that is gone is replaced. */
+#ifndef VMM_BASE_UNIX_SOCKET_H
+#define VMM_BASE_UNIX_SOCKET_H
+
+#include <sys/types.h>
+#include <sys/un.h>
+
+/* Fills in the address. Returns 0, or -ENAMETOOLONG (not logged). */
+int unix_socket_address(struct sockaddr_un *address, const char *path);
+
+/*
+ * A non-blocking SOCK_STREAM socket that listens at `path`, whose file takes its permissions from
+ * `mode` less the umask. Changes the process' umask for a moment: before other threads exist.
+ * Returns the descriptor, or -errno (not logged), -EADDRINUSE where somebody listens already or
+ * the file is no socket; then the file is left as it is. The caller removes it at the end.
+ */
+int unix_socket_listen(const char *path, int backlog, mode_t mode);
+
+/* Longest path, in bytes. */
+#define UNIX_SOCKET_LONGEST_PATH (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+#endif

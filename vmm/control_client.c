@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/control_client.h"
+
+#include "vmm/base/log.h"
+#include "vmm/base/unix_socket.h"
+#include "vmm/base/util.h"
+#include "vmm/control_request.h"
+#include "vmm/machine.h"
+#include "vmm/status_text.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+/* A VM answers at once, but for what it waits for in the host's BPMP. */
+#define ANSWER_SECONDS 30
+
+/* More than any answer: the VM may be in its guest's hands, and is not to fill our memory. */
+#define ANSWER_MAX     (1u << 20)
+
+struct client_options {
+	const char *verb, *socket;
+	bool json;
+};
+
+static bool parse(struct client_options *options, int argc, char **argv)
+{
+	static const char control[] = "--control=";
+
+	options->verb = argv[0];
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--control") == 0 && i + 1 < argc) {
+			options->socket = argv[++i];
+		} else if (strncmp(argv[i], control, sizeof(control) - 1) == 0) {
+			options->socket = argv[i] + sizeof(control) - 1;
+		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
+			options->json = true;
+		} else {
+			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
+				argv[0], argv[i],
+				strcmp(argv[0], "status") == 0 ? " [--json]" : "");
+			return false;
+		}
+	}
+	if (!options->socket || !*options->socket)
+		log_error("%s needs --control SOCKET, the VM's", argv[0]);
+	return options->socket && *options->socket;
+}
+
+/* Returns a connected socket, or -errno (logged). */
+static int connect_to(const char *path)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	struct sockaddr_un address;
+	int error = unix_socket_address(&address, path), fd = -1;
+
+	if (!error) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0 ||
+			connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+			error = -errno;
+	}
+	if (!error)
+		return fd;
+	log_error("--control %s: %s", path,
+		error == -ECONNREFUSED		 ? "no VM listens there any more; start it again"
+			: error == -ENOENT	 ? "no VM is there; check the path"
+			: error == -ENAMETOOLONG ? "the path is too long"
+						 : strerror(-error));
+	close_fd(&fd);
+	return error;
+}
+
+static int send_request(int fd, const char *verb)
+{
+	struct json_object *request = json_object_new_object();
+	const char *text;
+	char line[128];
+	int length;
+
+	if (!request)
+		return -ENOMEM;
+	json_object_object_add(request, "command", json_object_new_string(verb));
+	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+	length = snprintf(line, sizeof(line), "%s\n", text ? text : "");
+	json_object_put(request);
+	return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
+}
+
+/*
+ * One line into `line`, ANSWER_MAX bytes, without its newline. Returns 0, -EPIPE (the VM has gone),
+ * -EMSGSIZE or -errno, -EAGAIN where it does not answer.
+ */
+static int receive_line(int fd, char *line)
+{
+	size_t used = 0;
+
+	while (used < ANSWER_MAX) {
+		ssize_t n = recv(fd, line + used, ANSWER_MAX - used, 0);
+
+		if (n < 0)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		if (n == 0)
+			return -EPIPE;
+		used += (size_t)n;
+		if (line[used - 1] == '\n') {
+			line[used - 1] = '\0';
+			return 0;
+		}
+	}
+	return -EMSGSIZE;
+}
+
+/* The answer, an object, or NULL (logged). */
+static struct json_object *ask(int fd, const char *verb, const char *path)
+{
+	char *line = malloc(ANSWER_MAX);
+	struct json_object *answer = NULL;
+	int error = line ? send_request(fd, verb) : -ENOMEM;
+
+	if (!error)
+		error = receive_line(fd, line);
+	if (!error) {
+		answer = json_tokener_parse(line);
+		error = json_object_is_type(answer, json_type_object) ? 0 : -EMSGSIZE;
+	}
+	free(line);
+	if (!error)
+		return answer;
+	log_error("--control %s: the VM %s", path,
+		error == -EMSGSIZE	   ? "answers nonsense"
+			: error == -EAGAIN ? "does not answer"
+			: error == -EPIPE  ? "ended before it answered"
+					   : strerror(-error));
+	json_object_put(answer);
+	return NULL;
+}
+
+/* After `stop`: the connection ends when the VM has put everything back. */
+static int wait_for_end(int fd, const char *path)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, 0);
+
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return EXIT_SUCCESS;
+	log_error("--control %s: the VM was told to stop, and is there still after %d s", path,
+		ANSWER_SECONDS);
+	return EXIT_FAILURE;
+}
+
+static int show(const struct client_options *options, int fd, struct json_object *answer)
+{
+	struct json_object *ok, *error, *status;
+
+	if (!json_object_object_get_ex(answer, "ok", &ok) || !json_object_get_boolean(ok)) {
+		error = json_object_object_get(answer, "error");
+		log_error("%s: %.500s", options->verb,
+			json_object_is_type(error, json_type_string) ? json_object_get_string(error)
+								     : "the VM does not say why");
+		return EXIT_FAILURE;
+	}
+	if (json_object_object_get_ex(answer, "status", &status)) {
+		if (options->json)
+			printf("%s\n",
+				json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY));
+		else
+			status_text_print(stdout, status);
+	}
+	if (strcmp(options->verb, "stop") == 0)
+		return wait_for_end(fd, options->socket);
+	return EXIT_SUCCESS;
+}
+
+int control_client_main(int argc, char **argv)
+{
+	struct client_options options = { 0 };
+	struct json_object *answer;
+	int fd, status = EXIT_FAILURE;
+
+	if (!parse(&options, argc, argv))
+		return EXIT_USAGE;
+	fd = connect_to(options.socket);
+	if (fd < 0)
+		return EXIT_FAILURE;
+	answer = ask(fd, options.verb, options.socket);
+	if (answer)
+		status = show(&options, fd, answer);
+	json_object_put(answer);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/vm_control.h"
+
+#include "vmm/base/log.h"
+#include "vmm/status.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+#include <json-c/json.h>
+
+static void pause_guest(struct vm *vm)
+{
+	if (vm->paused)
+		return;
+	vm->paused = true;
+	vcpus_pause(vm);
+	log_info("paused through --control");
+}
+
+static void resume_guest(struct vm *vm)
+{
+	if (!vm->paused)
+		return;
+	vm->paused = false;
+	vcpus_run(vm);
+	log_info("resumed through --control");
+}
+
+static const char *power_down(struct vm *vm)
+{
+	if (vm->paused)
+		return "the guest is paused and cannot power down; resume it first";
+	return "this guest has no power key; use stop, which does not ask it";
+}
+
+static const char *handle(
+	void *context, const struct control_request *request, struct json_object *answer)
+{
+	struct vm *vm = context;
+
+	switch (request->command) {
+	case CONTROL_STATUS:
+		json_object_object_add(answer, "status", status_describe(vm));
+		return NULL;
+	case CONTROL_PAUSE:
+		pause_guest(vm);
+		return NULL;
+	case CONTROL_RESUME:
+		resume_guest(vm);
+		return NULL;
+	case CONTROL_POWERDOWN:
+		return power_down(vm);
+	case CONTROL_STOP:
+		machine_end(&vm->machine, MACHINE_STOPPED, NULL, "stopped through --control");
+		return NULL;
+	}
+	return "not built";
+}
+
+int vm_control_open(struct vm *vm)
+{
+	if (!vm->options->control)
+		return 0;
+	return control_open(&vm->control, &vm->loop, vm->options->control, handle, vm);
+}

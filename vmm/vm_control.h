@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands of the control socket do to the VM. Event-loop thread only. */
+#ifndef VMM_VM_CONTROL_H
+#define VMM_VM_CONTROL_H
+
+struct vm;
+
+/* Listens where --control says, if it does. Returns 0 or -errno (logged). */
+int vm_control_open(struct vm *vm);
+
+#endif
