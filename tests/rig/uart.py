@@ -35,7 +35,7 @@ UART_B = Uart("12c1a000.serial", "12c1a000.serial", "platform/drivers/serial-teg
               ((0x04, 0x00),))
 # PL011: enabled, "transmitted" unmasked and set by the byte sent.
 UART_A = Uart("9040000.pl011", "9040000.pl011,compatible=arm,pl011",
-              "amba/drivers/uart-pl011", "pl011", 480, 0x09040000, 40,
+              "amba/drivers/uart-pl011", "pl011", 43, 0x09040000, 40,
               ((0x30, 0x381), (0x38, 0x20), (0x00, 0x55)), ((0x38, 0x00), (0x44, 0x7FF)))
 
 
