@@ -15,10 +15,19 @@ enum jail_role {
 	JAIL_ROLES
 };
 
+/* What is left of the file system to a process. */
+#define JAIL_MAX_FILES 4
+struct jail_files {
+	/* Paths of files that it has made and removes at its end, sockets for example. Where
+	 * Landlock is, any file of their directories can be removed. NULL: none */
+	const char *removable[JAIL_MAX_FILES];
+};
+
 /*
  * For a worker, called by its main before it accepts work: closes every descriptor from
- * `first_unused_fd` up, then no new privileges, not dumpable, resource limits, all capabilities
- * dropped and locked, and the filter of `role`. Logs one line naming the layers that are on.
+ * `first_unused_fd` up, then resource limits, all capabilities dropped and locked, no new
+ * privileges, not dumpable, no files by Landlock where the kernel has it, and the filter of `role`.
+ * Logs one line naming the layers that are on.
  * Returns 0 or -errno (logged); the worker must not go on after an error.
  */
 int jail_enter_worker(enum jail_role role, int first_unused_fd);
@@ -27,7 +36,7 @@ int jail_enter_worker(enum jail_role role, int first_unused_fd);
  * The same without closing descriptors and without the filter, for the machine, on its main
  * thread before any vCPU thread exists.
  */
-int jail_lock_machine(void);
+int jail_lock_machine(const struct jail_files *files);
 
 /* The filter of `role` for the calling thread alone. Returns 0 or -errno (logged). */
 int jail_filter_thread(enum jail_role role);

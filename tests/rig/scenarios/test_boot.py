@@ -160,7 +160,11 @@ def test_the_jail_is_on(host: Board) -> None:
                 assert int(fields["CapEff"], 16) == 0, process
                 assert int(fields["CapPrm"], 16) == 0, process
         log = vm.ends(0, "poweroff -f")
-        assert "seccomp" in log and "capabilities" in log
+        assert log.count("jail: ") == len(processes)
+        for line in re.findall(r"jail: (.*)", log):
+            on, off = line.split("; off: ")
+            assert "capabilities" in on and "Landlock" in on and "seccomp" in on, line
+            assert off == "namespaces (not built)", line
 
 
 @on(A)
