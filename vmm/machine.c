@@ -213,17 +213,15 @@ static void power_off(struct vm *vm)
 static int lock_in(struct vm *vm)
 {
 	const struct options *options = vm->options;
-	const struct jail_files files = { .removable = {
-						  options->console.kind == CONSOLE_UNIX
-							  ? options->console.path
-							  : NULL,
-					  } };
+	struct jail_files files = { .removable = { options->control } };
 	int error;
 
 	if (!vm->options->sandbox) {
 		log_warning("--sandbox off: the machine and its workers run WITHOUT a jail");
 		return vcpus_start_threads(vm);
 	}
+	if (options->console.kind == CONSOLE_UNIX)
+		files.removable[1] = options->console.path;
 	error = jail_lock_machine(&files);
 	if (!error)
 		error = vcpus_start_threads(vm);
