@@ -60,6 +60,7 @@ static int create_bpmp(struct vm *vm)
 	const struct bpmp_options bpmp = {
 		.host = options->bpmp.host,
 		.trap = options->bpmp.trap,
+		.base = options->bpmp.base ? options->bpmp.base : BPMP_WINDOW_BASE,
 	};
 	struct bpmp_ids *ids = vm->ids;
 	struct device *device;
@@ -78,7 +79,10 @@ static int create_bpmp(struct vm *vm)
 		ids->clocks.count + ids->resets.count + ids->power_domains.count == 0)
 		return 0;
 	vm->machine.bpmp_phandle = UINT32_MAX; /* there will be one: vmm/tree.c numbers it */
-	error = bpmp_create(&vm->machine, &bpmp, ids, &device);
+	if (options->bpmp.mode == BPMP_PROXY)
+		error = bpmp_proxy_create(&vm->machine, &bpmp, ids, &device);
+	else
+		error = bpmp_create(&vm->machine, &bpmp, ids, &device);
 	return error ? error : add(vm, device);
 }
 

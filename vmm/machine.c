@@ -64,8 +64,9 @@ static int open_events(struct vm *vm)
 		on_signal };
 	vm->wake = (struct event_source){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_wake };
 	vm->machine.ending.wake_fd = vm->wake.fd;
+	vm->machine.leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = event_loop_open(&vm->loop);
-	if (!error && (vm->signals.fd < 0 || vm->wake.fd < 0))
+	if (!error && (vm->signals.fd < 0 || vm->wake.fd < 0 || vm->machine.leave_fd < 0))
 		error = -errno;
 	if (!error)
 		error = event_loop_add(&vm->loop, &vm->signals);
@@ -110,6 +111,7 @@ static void init(struct vm *vm, const struct options *options)
 		.memory = &vm->memory,
 		.memory_fd = -1,
 		.kvm = &vm->kvm,
+		.leave_fd = -1,
 	};
 	pthread_mutex_init(&vm->machine.ending.lock, NULL);
 	layout_init(&vm->layout);
@@ -298,6 +300,7 @@ static void destroy(struct vm *vm)
 	close_fd(&vm->kvm.kvm_fd);
 	close_fd(&vm->signals.fd);
 	close_fd(&vm->wake.fd);
+	close_fd(&vm->machine.leave_fd);
 	event_loop_close(&vm->loop);
 }
 

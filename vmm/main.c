@@ -20,6 +20,7 @@ static const struct {
 } workers[] = {
 	{ "console", console_worker_main },
 	{ "bpmp", bpmp_worker_main },
+	{ "bpmp-proxy", bpmp_proxy_worker_main },
 };
 
 static int run_worker(int argc, char **argv)

@@ -26,7 +26,7 @@ struct console_text {
 };
 
 static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
-static const char *const bpmp_choices[] = { "auto", "mailbox", "off", NULL };
+static const char *const bpmp_choices[] = { "auto", "mailbox", "proxy", "off", NULL };
 static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
@@ -48,6 +48,7 @@ static const struct value_field irqchip_fields[] = {
 static const struct value_field bpmp_fields[] = {
 	{ CHOICE("mode", struct options, bpmp.mode, bpmp_choices) },
 	{ FIELD("host", VALUE_STRING, struct options, bpmp.host) },
+	{ FIELD("base", VALUE_NUMBER, struct options, bpmp.base) },
 	{ FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks) },
 	{ FIELD("resets", VALUE_LIST, struct options, bpmp.resets) },
 	{ FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains) },
@@ -204,8 +205,8 @@ static const struct option option_table[] = {
 		"give the guest a device that is bound to vfio-platform; repeatable",
 		.parse = parse_passthrough },
 	{ "bpmp",
-		"auto|mailbox|off[,host=PATH][,clocks=ID:ID...][,resets=ID...][,power-domains=ID..."
-		"][,trap]",
+		"auto|mailbox|proxy|off[,host=PATH][,base=ADDR][,clocks=ID:ID...][,resets=ID...]"
+		"[,power-domains=ID...][,trap]",
 		"the guest's BPMP (auto: where an assigned device needs it)", FIELDS(bpmp_fields) },
 	{ "platform", "base=ADDR,size=SIZE[,first-spi=N]", "window for assigned devices",
 		FIELDS(platform_fields) },

@@ -16,7 +16,7 @@
 #define MAX_CPUS	8
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
-enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_OFF };
+enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
 
 struct options {
 	const char *kernel, *initrd;
@@ -34,6 +34,7 @@ struct options {
 	struct {
 		int mode; /* enum bpmp_mode */
 		const char *host;
+		uint64_t base; /* of the proxy's window; 0: not given */
 		struct value_list clocks, resets, power_domains;
 		bool trap; /* --fast-path off, for the BPMP alone */
 	} bpmp;

@@ -27,6 +27,17 @@ enum options_result options_check(const struct options *options)
 			(unsigned long long)options->cpus.count, MAX_CPUS);
 		return OPTIONS_BAD;
 	}
+	if (options->bpmp.base && options->bpmp.mode != BPMP_PROXY) {
+		log_error("--bpmp: base places the proxy's window; give it with --bpmp proxy");
+		return OPTIONS_BAD;
+	}
+	if (options->bpmp.base % BPMP_WINDOW_ALIGNMENT != 0) {
+		log_error("--bpmp: base 0x%llx is not a multiple of 64K; guests in use have "
+			  "0x090d0000 "
+			  "or 0x090c0000",
+			(unsigned long long)options->bpmp.base);
+		return OPTIONS_BAD;
+	}
 	if (!options->platform.base != !options->platform.size) {
 		log_error("--platform: give base and size together");
 		return OPTIONS_BAD;

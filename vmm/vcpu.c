@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Brings a vCPU thread out of KVM_RUN; its handler does nothing. */
 #define KICK_SIGNAL SIGUSR1
@@ -255,11 +256,23 @@ int vcpus_start_threads(struct vm *vm)
 	return error ? error : failed ? -EPERM : 0;
 }
 
+/* A register access that waits for a worker does so no longer than it must. */
+static void ask_to_leave(struct vm *vm, bool leave)
+{
+	uint64_t count = 1;
+	ssize_t size = leave ? write(vm->machine.leave_fd, &count, sizeof(count))
+			     : read(vm->machine.leave_fd, &count, sizeof(count));
+
+	if (size < 0)
+		return; /* it says so already */
+}
+
 void vcpus_run(struct vm *vm)
 {
 	struct vcpu_gate *gate = &vm->gate;
 
 	pthread_mutex_lock(&gate->lock);
+	ask_to_leave(vm, false);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vm->vcpus[i].run->immediate_exit = 0;
 	gate->openings++;
@@ -278,6 +291,7 @@ void vcpus_pause(struct vm *vm)
 		return;
 	}
 	atomic_store(&gate->open, false);
+	ask_to_leave(vm, true);
 	pthread_cond_broadcast(&gate->changed);
 	pthread_mutex_unlock(&gate->lock);
 

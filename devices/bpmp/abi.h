@@ -139,7 +139,7 @@ static_assert(sizeof(struct bpmp_pg_request) == 12, "mrq_pg_request");
 /*
  * One message, parsed and in private memory: nothing here can change under its reader. `size` is
  * what the sender's transport says; the mailbox has no length of its own and takes
- * bpmp_request_size(), the window of patched guests will bring one.
+ * bpmp_request_size(), the window of patched guests brings one.
  */
 struct bpmp_request {
 	uint32_t mrq;

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest's BPMP. The machine holds the register files that the guest touches (HSP doorbell,
- * IVC shared memory, chip id); a jailed worker parses the requests and talks to the host's BPMP.
+ * IVC shared memory, chip id; or the window of patched guests); a jailed worker parses the requests
+ * and talks to the host's BPMP.
  */
 #ifndef DEVICES_BPMP_BPMP_H
 #define DEVICES_BPMP_BPMP_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Where the proxy face's window is: for guests since QEMU 10, which put something else where those
+ * before have it, 0x090c0000. Any multiple of the largest page of a host will do.
+ */
+#define BPMP_WINDOW_BASE      0x090d0000ull
+#define BPMP_WINDOW_ALIGNMENT 0x10000ull
 
 struct bpmp_ids;
 struct bpmp_statistics;
@@ -16,23 +25,29 @@ struct machine;
 struct bpmp_options {
 	const char *host; /* the host's node: /dev/bpmp-host */
 	bool trap;	  /* every access of the guest exits, whatever the machine does */
+	uint64_t base;	  /* of the proxy face's window, guest-physical */
 };
 
 /*
- * Starts the worker with the VM's ids; it asks the host for the clocks' ancestors and for the
- * state to come back to. Takes machine->bpmp_phandle for its node.
- * Returns 0 with *device, or -errno with a line logged that names cause and remedy.
+ * The mailbox face. Starts the worker with the VM's ids; it asks the host for the clocks' ancestors
+ * and for the state to come back to. Takes machine->bpmp_phandle for its node. Returns 0 with
+ * *device, or -errno with a line logged that names cause and remedy.
  */
 int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device);
 
+/* The same with the proxy face. */
+int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *options,
+	const struct bpmp_ids *ids, struct device **device);
+
 /*
- * For a device that bpmp_create() made: what its guest asked so far. Returns 0, -ETIMEDOUT (the
+ * For a device that one of the two made: what its guest asked so far. Returns 0, -ETIMEDOUT (the
  * worker waits for the host's BPMP; ask again later), or -EPIPE (the machine ends).
  */
 int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics);
 
-/* The worker's main; returns its exit status. */
+/* The workers' mains, one for each face; they return the exit status. */
 int bpmp_worker_main(int argc, char **argv);
+int bpmp_proxy_worker_main(int argc, char **argv);
 
 #endif

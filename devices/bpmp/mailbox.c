@@ -9,6 +9,8 @@
 
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/ivc.h"
+#include "devices/bpmp/open_host.h"
+#include "devices/bpmp/window_device.h"
 #include "fdt/builder.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/kvm.h"
@@ -17,12 +19,10 @@
 #include "vmm/base/util.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Where the shared memory goes: behind the HSP, below the guest's interrupt controller. */
@@ -120,34 +120,6 @@ static const struct device_ops mailbox_ops = {
 	.destroy = mailbox_destroy,
 };
 
-/* Returns a descriptor, or -errno (logged with the remedy). */
-static int open_host_node(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-	int error = fd < 0 ? errno : 0;
-	struct stat status;
-
-	if (error == EACCES || error == EPERM)
-		log_error("--bpmp host=%s: %s; have udev give it to your group: "
-			  "KERNEL==\"bpmp-host*\", GROUP=\"kvm\", MODE=\"0660\"",
-			path, strerror(error));
-	else if (error)
-		log_error(
-			"--bpmp host=%s: %s; the host's kernel needs TEGRA_BPMP_HOST_PROXY and "
-			"its device tree a bpmp-host-proxy node; where the node has another name, "
-			"give it as --bpmp host=PATH",
-			path, strerror(error));
-	if (error)
-		return -error;
-	if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode)) {
-		log_error(
-			"--bpmp host=%s: not a character device; name the host's BPMP node", path);
-		close(fd);
-		return -ENODEV;
-	}
-	return fd;
-}
-
 static int claim_addresses(struct bpmp_mailbox *mailbox)
 {
 	struct layout *layout = mailbox->device.machine->layout;
@@ -216,14 +188,17 @@ static int start_worker(struct bpmp_mailbox *mailbox, int host_fd, const struct 
 		[BPMP_FD_ANSWER] = mailbox->answer.fd,
 	};
 
-	return bpmp_supervisor_start(&mailbox->supervisor, mailbox->device.machine, fds, ids);
+	return bpmp_supervisor_start(
+		&mailbox->supervisor, mailbox->device.machine, "bpmp", fds, BPMP_FD_COUNT, ids);
 }
 
 int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics)
 {
-	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
+	struct bpmp_supervisor *supervisor = bpmp_window_supervisor(device);
 
-	return bpmp_supervisor_statistics(&mailbox->supervisor, statistics);
+	if (!supervisor)
+		supervisor = &container_of(device, struct bpmp_mailbox, device)->supervisor;
+	return bpmp_supervisor_statistics(supervisor, statistics);
 }
 
 int bpmp_create(struct machine *machine, const struct bpmp_options *options,
@@ -253,7 +228,7 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	if (!error)
 		error = add_windows(mailbox);
 	if (!error) {
-		host_fd = open_host_node(options->host);
+		host_fd = bpmp_open_host(options->host);
 		error = host_fd < 0 ? host_fd : start_worker(mailbox, host_fd, ids);
 	}
 	if (host_fd >= 0)

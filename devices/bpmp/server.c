@@ -58,7 +58,8 @@ static void note_host_refusal(
 		log_warning("the guest's %s failed: the firmware answered %d", text, firmware);
 }
 
-static void forward(struct bpmp_server *server, const struct bpmp_request *to_host,
+/* False when the host's driver did not carry it out. */
+static bool forward(struct bpmp_server *server, const struct bpmp_request *to_host,
 	struct bpmp_response *response)
 {
 	struct bpmp_undo_mark before = bpmp_undo_before(&server->undo, to_host);
@@ -75,6 +76,7 @@ static void forward(struct bpmp_server *server, const struct bpmp_request *to_ho
 	}
 	bpmp_undo_after(&server->undo, to_host, before, outcome);
 	bpmp_policy_finish(&server->policy, to_host, response);
+	return error >= 0;
 }
 
 static uint64_t now_ns(void)
@@ -85,21 +87,23 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
+bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
 	struct bpmp_response *response)
 {
 	struct bpmp_call call = bpmp_call_of(request);
 	enum bpmp_outcome_kind outcome = BPMP_WAS_SERVED;
 	uint64_t began = now_ns();
 	struct bpmp_request to_host;
+	bool carried_out = true;
 
 	switch (bpmp_policy_decide(&server->policy, request, &to_host, response)) {
 	case BPMP_FORWARD:
-		forward(server, &to_host, response);
+		carried_out = forward(server, &to_host, response);
 		if (response->error)
 			outcome = BPMP_HAS_FAILED;
 		break;
 	case BPMP_REFUSED:
+		carried_out = false;
 		outcome = BPMP_WAS_REFUSED;
 		break;
 	case BPMP_ANSWERED:
@@ -108,6 +112,7 @@ void bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
 	bpmp_statistics_count(&server->statistics, call.mrq,
 		bpmp_policy_sees(&server->policy, &call) ? call.id : BPMP_STATISTICS_OTHER, outcome,
 		now_ns() - began);
+	return carried_out;
 }
 
 /* True also when nobody knows. */

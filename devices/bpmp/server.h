@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The BPMP as one guest has it: policy, host, and the way back, put together. It knows nothing of
- * how requests arrive; the mailbox is one way, the window of patched guests will be another.
+ * how requests arrive; the mailbox is one way, the window of patched guests another.
  */
 #ifndef DEVICES_BPMP_SERVER_H
 #define DEVICES_BPMP_SERVER_H
@@ -29,8 +29,11 @@ int bpmp_server_start(
 /* The guest runs from now on: what it does to its devices must be undone some time. */
 void bpmp_server_guest_starts(struct bpmp_server *server);
 
-/* Serves one request. May block as long as the host does. */
-void bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
+/*
+ * Serves one request. May block as long as the host does. False when this VM's policy refused it
+ * or the host's driver did not carry it out, rather than the firmware, or we in its place.
+ */
+bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
 	struct bpmp_response *response);
 
 /*

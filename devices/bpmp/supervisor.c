@@ -155,15 +155,14 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 }
 
 int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
-	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids)
+	const char *kind, const int *fds, size_t fd_count, const struct bpmp_ids *ids)
 {
 	char reason[160];
 	int error;
 
 	supervisor->machine = machine;
 	supervisor->deadline_ms = BPMP_DEADLINE_MS;
-	error = worker_start(
-		&supervisor->worker, "bpmp", SOCK_SEQPACKET, fds, BPMP_FD_COUNT, false);
+	error = worker_start(&supervisor->worker, kind, SOCK_SEQPACKET, fds, fd_count, false);
 	if (error)
 		return error;
 	supervisor->ended = (struct event_source){ supervisor->worker.pid_fd, on_ended };

@@ -9,6 +9,7 @@
 #include "vmm/base/worker.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct machine;
@@ -27,11 +28,11 @@ struct bpmp_supervisor {
 };
 
 /*
- * Starts the worker with `fds` (enum bpmp_worker_fd) and has it ask the host for what `ids` need.
- * Returns 0, or -errno with a line logged.
+ * Starts the worker of that kind with `fds` (enum bpmp_worker_fd or bpmp_proxy_worker_fd) and has
+ * it ask the host for what `ids` need. Returns 0, or -errno with a line logged.
  */
 int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
-	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids);
+	const char *kind, const int *fds, size_t fd_count, const struct bpmp_ids *ids);
 
 /* The rest of the start, for a worker that runs: tells it the ids and waits for it. */
 int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids);

@@ -2,6 +2,7 @@
 #include "devices/bpmp/worker.h"
 
 #include "devices/bpmp/mailbox_scan.h"
+#include "devices/bpmp/window_serve.h"
 #include "devices/bpmp/worker_protocol.h"
 #include "vmm/base/log.h"
 
@@ -47,10 +48,17 @@ static void ring_guest(struct bpmp_worker *worker)
 		return;
 }
 
-static void restart_ivc(struct bpmp_worker *worker)
+/* The next guest finds clean areas, and nothing of the last one's requests is served. */
+static void restart_face(struct bpmp_worker *worker)
 {
-	unsigned char *to_guest = worker->shared + BPMP_IVC_AREA_SIZE;
+	unsigned char *to_guest;
 
+	if (!worker->shared) {
+		bpmp_window_discard(worker->requests);
+		return;
+	}
+	to_guest = worker->shared + BPMP_IVC_AREA_SIZE;
+	drain(worker->doorbell);
 	bpmp_ivc_clear(worker->shared, to_guest);
 	bpmp_ivc_init(&worker->ivc, worker->shared, to_guest);
 }
@@ -120,8 +128,7 @@ static bool serve_machine(struct bpmp_worker *worker)
 	case BPMP_MESSAGE_RESTORE:
 		message.result = (int32_t)bpmp_server_restore(&worker->server);
 		/* Only now: nothing of the old guest's can be published into clean areas. */
-		restart_ivc(worker);
-		drain(worker->doorbell);
+		restart_face(worker);
 		message.type = BPMP_MESSAGE_RESTORED;
 		return send_answer(worker, &message);
 	case BPMP_MESSAGE_STATISTICS:
@@ -131,14 +138,25 @@ static bool serve_machine(struct bpmp_worker *worker)
 	}
 }
 
+/* False: the machine speaks nonsense. */
+static bool serve_guest(struct bpmp_worker *worker)
+{
+	if (!worker->shared)
+		return bpmp_window_serve(worker->requests, &worker->server);
+	drain(worker->doorbell);
+	if (bpmp_mailbox_scan(&worker->ivc, &worker->server))
+		ring_guest(worker);
+	return true;
+}
+
 int bpmp_worker_serve(struct bpmp_worker *worker)
 {
 	struct pollfd polled[] = {
 		{ .fd = worker->socket, .events = POLLIN },
-		{ .fd = worker->doorbell, .events = POLLIN },
+		{ .fd = worker->shared ? worker->doorbell : worker->requests, .events = POLLIN },
 	};
 
-	restart_ivc(worker);
+	restart_face(worker);
 	if (!configure(worker))
 		return EXIT_FAILURE;
 	for (;;) {
@@ -151,11 +169,8 @@ int bpmp_worker_serve(struct bpmp_worker *worker)
 		/* The machine first: a guest that rings without end must not keep it waiting. */
 		if (polled[0].revents && !serve_machine(worker))
 			break;
-		if (polled[1].revents & POLLIN) {
-			drain(worker->doorbell);
-			if (bpmp_mailbox_scan(&worker->ivc, &worker->server))
-				ring_guest(worker);
-		}
+		if (polled[1].revents && !serve_guest(worker))
+			break;
 	}
 	return bpmp_server_restore(&worker->server) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -11,7 +11,8 @@ struct bpmp_host;
 struct bpmp_worker {
 	int socket;		/* to the machine, SOCK_SEQPACKET */
 	int doorbell, answer;	/* eventfds, non-blocking */
-	unsigned char *shared;	/* both areas, one behind the other */
+	unsigned char *shared;	/* both areas, one behind the other; NULL: the proxy face, */
+	int requests;		/* which has this instead of the four: a socket, SOCK_SEQPACKET */
 	struct bpmp_host *host; /* whom the guest's requests go to */
 	struct bpmp_ivc ivc;
 	struct bpmp_server server;

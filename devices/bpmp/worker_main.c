@@ -16,14 +16,25 @@
 #include <string.h>
 #include <sys/mman.h>
 
+static int run(struct bpmp_worker *worker, int first_unused_fd)
+{
+	struct bpmp_host_node node;
+
+	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
+	worker->host = &node.host;
+	if (jail_enter_worker(JAIL_BPMP, first_unused_fd) < 0)
+		return EXIT_FAILURE;
+	return bpmp_worker_serve(worker);
+}
+
 int bpmp_worker_main(int argc, char **argv)
 {
 	struct bpmp_worker worker = {
 		.socket = WORKER_SOCKET,
 		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
 		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
+		.requests = -1,
 	};
-	struct bpmp_host_node node;
 
 	(void)argc, (void)argv;
 	worker.shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -32,9 +43,18 @@ int bpmp_worker_main(int argc, char **argv)
 		log_error("cannot map the guest's mailbox: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
-	worker.host = &node.host;
-	if (jail_enter_worker(JAIL_BPMP, WORKER_FIRST_FD + BPMP_FD_COUNT) < 0)
-		return EXIT_FAILURE;
-	return bpmp_worker_serve(&worker);
+	return run(&worker, WORKER_FIRST_FD + BPMP_FD_COUNT);
+}
+
+int bpmp_proxy_worker_main(int argc, char **argv)
+{
+	struct bpmp_worker worker = {
+		.socket = WORKER_SOCKET,
+		.doorbell = -1,
+		.answer = -1,
+		.requests = WORKER_FIRST_FD + BPMP_PROXY_FD_REQUESTS,
+	};
+
+	(void)argc, (void)argv;
+	return run(&worker, WORKER_FIRST_FD + BPMP_PROXY_FD_COUNT);
 }

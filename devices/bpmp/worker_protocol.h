@@ -22,6 +22,13 @@ enum bpmp_worker_fd {
 	BPMP_FD_COUNT
 };
 
+/* The same for the proxy face, whose worker has nothing in common with the guest. */
+enum bpmp_proxy_worker_fd {
+	BPMP_PROXY_FD_HOST = BPMP_FD_HOST,
+	BPMP_PROXY_FD_REQUESTS, /* SOCK_SEQPACKET: struct bpmp_window_request, and answers */
+	BPMP_PROXY_FD_COUNT
+};
+
 /* Bytes of the memfd; a whole page of any host. */
 #define BPMP_SHARED_SIZE 0x10000u
 

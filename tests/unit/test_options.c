@@ -176,6 +176,11 @@ Test(options, bpmp)
 	cr_assert_eq(options.bpmp.clocks.items[1], 102);
 	cr_assert_eq(options.bpmp.resets.items[0], 100);
 	cr_assert_eq(options.bpmp.power_domains.items[0], 0x23);
+	cr_assert_eq(options.bpmp.base, 0);
+	assert_right("--bpmp proxy");
+	cr_assert_eq(options.bpmp.mode, BPMP_PROXY);
+	assert_right("--bpmp proxy,base=0x090c0000");
+	cr_assert_eq(options.bpmp.base, 0x090c0000);
 	assert_right("--bpmp off");
 	cr_assert_eq(options.bpmp.mode, BPMP_OFF);
 	assert_right("--bpmp host=/dev/other");
@@ -284,7 +289,9 @@ static const struct {
 	{ "--kernel x --passthrough a --passthrough a", "--passthrough a", "given twice" },
 	{ "--kernel x --passthrough a,address=here", "'here'", "not a list" },
 	{ "--kernel x --passthrough a,adress=host", "'adress'", "did you mean 'address'?" },
-	{ "--kernel x --bpmp maybe", "--bpmp maybe", "auto, mailbox, off" },
+	{ "--kernel x --bpmp maybe", "--bpmp maybe", "auto, mailbox, proxy, off" },
+	{ "--kernel x --bpmp base=0x90c0000", "--bpmp: base", "proxy" },
+	{ "--kernel x --bpmp proxy,base=0x90d1000", "0x90d1000", "0x090d0000" },
 	{ "--kernel x --bpmp off,clocks=a", "clocks 'a'", "numbers with colons" },
 	{ "--kernel x --platform base=0x10000000", "--platform", "base and size" },
 	{ "--kernel x --platform size=1M", "--platform", "base and size" },

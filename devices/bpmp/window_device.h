@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's part of the proxy face: the window on the bus, and the vCPU thread that waits for
+ * the worker while it carries a request out.
+ */
+#ifndef DEVICES_BPMP_WINDOW_DEVICE_H
+#define DEVICES_BPMP_WINDOW_DEVICE_H
+
+#include "devices/bpmp/supervisor.h"
+#include "devices/bpmp/window.h"
+#include "devices/bpmp/window_link.h"
+#include "devices/device.h"
+#include "vmm/base/mmio.h"
+
+#include <pthread.h>
+
+/* Claimed: whole pages of any host, so that the window can become a memory slot. */
+#define BPMP_WINDOW_CLAIM    0x10000ull
+
+/* How long a request may keep a stopping VM. */
+#define BPMP_WINDOW_GRACE_MS 1000
+
+struct bpmp_window_device {
+	struct device device;
+	struct mmio_region region;
+	struct bpmp_window window;
+	/* Held from a trigger to its answer, so that requests of several vCPUs follow each other;
+	 * `access` only for moments, so that other vCPUs' plain stores go on meanwhile. `requests`
+	 * is taken first. */
+	pthread_mutex_t requests, access;
+	struct bpmp_window_link link; /* under `requests` */
+	bool complained;	      /* under `requests`: once for each boot */
+	int worker_fd;		      /* the link's other end, until the worker has it */
+	struct bpmp_supervisor supervisor;
+	_Alignas(8) unsigned char bytes[BPMP_WINDOW_SIZE];
+};
+
+/* What both ends need before there is a worker: locks, bytes, the region. */
+void bpmp_window_device_init(
+	struct bpmp_window_device *window, struct machine *machine, uint64_t base);
+
+/* The one of a device that bpmp_proxy_create() made; NULL for any other device. */
+struct bpmp_supervisor *bpmp_window_supervisor(struct device *device);
+
+/* Writes /bpmp with machine->bpmp_phandle, and /__symbols__ for overlays that name &bpmp. */
+int bpmp_window_describe(struct device *device, struct fdt_builder *fdt);
+
+#endif
