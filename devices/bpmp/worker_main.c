@@ -16,12 +16,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static int run(struct bpmp_worker *worker, int first_unused_fd)
+static int run(struct bpmp_worker *worker, struct bpmp_host_node *node, int first_unused_fd)
 {
-	struct bpmp_host_node node;
-
-	bpmp_host_node_init(&node, WORKER_FIRST_FD + BPMP_FD_HOST);
-	worker->host = &node.host;
+	bpmp_host_node_init(node, WORKER_FIRST_FD + BPMP_FD_HOST);
 	if (jail_enter_worker(JAIL_BPMP, first_unused_fd) < 0)
 		return EXIT_FAILURE;
 	return bpmp_worker_serve(worker);
@@ -29,8 +26,10 @@ static int run(struct bpmp_worker *worker, int first_unused_fd)
 
 int bpmp_worker_main(int argc, char **argv)
 {
+	struct bpmp_host_node node;
 	struct bpmp_worker worker = {
 		.socket = WORKER_SOCKET,
+		.host = &node.host,
 		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
 		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
 		.requests = -1,
@@ -43,18 +42,20 @@ int bpmp_worker_main(int argc, char **argv)
 		log_error("cannot map the guest's mailbox: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	return run(&worker, WORKER_FIRST_FD + BPMP_FD_COUNT);
+	return run(&worker, &node, WORKER_FIRST_FD + BPMP_FD_COUNT);
 }
 
 int bpmp_proxy_worker_main(int argc, char **argv)
 {
+	struct bpmp_host_node node;
 	struct bpmp_worker worker = {
 		.socket = WORKER_SOCKET,
+		.host = &node.host,
 		.doorbell = -1,
 		.answer = -1,
 		.requests = WORKER_FIRST_FD + BPMP_PROXY_FD_REQUESTS,
 	};
 
 	(void)argc, (void)argv;
-	return run(&worker, WORKER_FIRST_FD + BPMP_PROXY_FD_COUNT);
+	return run(&worker, &node, WORKER_FIRST_FD + BPMP_PROXY_FD_COUNT);
 }
