@@ -35,7 +35,8 @@ struct options {
 		int mode; /* enum bpmp_mode */
 		const char *host;
 		struct value_list clocks, resets, power_domains;
-		bool trap; /* --fast-path off, for the BPMP alone */
+		const char *mrqs, *audit; /* NULL: not given */
+		bool trap;		  /* --fast-path off, for the BPMP alone */
 	} bpmp;
 	struct {
 		uint64_t base, size, first_spi;

@@ -138,6 +138,7 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 		.type = BPMP_MESSAGE_CONFIGURE,
 		.log_level = (uint32_t)log_get_level(),
 		.ids = *ids,
+		.audit_left = supervisor->audit_left,
 	};
 	int error = send_message(supervisor, &message);
 
@@ -157,13 +158,13 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
 	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids)
 {
+	const size_t count = fds[BPMP_FD_AUDIT] >= 0 ? BPMP_FD_COUNT : BPMP_FD_AUDIT;
 	char reason[160];
 	int error;
 
 	supervisor->machine = machine;
 	supervisor->deadline_ms = BPMP_DEADLINE_MS;
-	error = worker_start(
-		&supervisor->worker, "bpmp", SOCK_SEQPACKET, fds, BPMP_FD_COUNT, false);
+	error = worker_start(&supervisor->worker, "bpmp", SOCK_SEQPACKET, fds, count, false);
 	if (error)
 		return error;
 	supervisor->ended = (struct event_source){ supervisor->worker.pid_fd, on_ended };

@@ -21,14 +21,15 @@ struct bpmp_supervisor {
 	struct worker worker;
 	struct event_source ended; /* the worker's process */
 	int deadline_ms;	   /* for each answer */
+	uint64_t audit_left;	   /* bytes of the audit file's, set before the start; 0: none */
 	uint32_t sequence;
 	uint32_t statistics_asked; /* the question whose answer may still come; 0: none */
 	bool lost; /* the worker died or does not answer: nothing is asked of it any more */
 };
 
 /*
- * Starts the worker with `fds` (enum bpmp_worker_fd) and has it ask the host for what `ids` need.
- * Returns 0, or -errno with a line logged.
+ * Starts the worker with `fds` (enum bpmp_worker_fd; the audit file's may be -1) and has it ask the
+ * host for what `ids` need. Returns 0, or -errno with a line logged.
  */
 int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
 	const int fds[BPMP_FD_COUNT], const struct bpmp_ids *ids);

@@ -12,6 +12,7 @@
 #include "vmm/base/worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,10 +23,12 @@ int bpmp_worker_main(int argc, char **argv)
 		.socket = WORKER_SOCKET,
 		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
 		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
+		.audit.fd = WORKER_FIRST_FD + BPMP_FD_AUDIT,
 	};
 	struct bpmp_host_node node;
 
 	(void)argc, (void)argv;
+	signal(SIGXFSZ, SIG_IGN); /* an audit file at its resource limit is an error of write() */
 	worker.shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		WORKER_FIRST_FD + BPMP_FD_SHARED, 0);
 	if (worker.shared == MAP_FAILED) {
