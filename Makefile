@@ -81,7 +81,7 @@ sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 native := $(BUILD)/native
 native_objects := $(portable:%.c=$(native)/%.o)
-unit_sources := $(sort $(wildcard tests/unit/*.c))
+unit_sources := $(sort $(wildcard tests/unit/*.c) tests/replay/audit_replay.c)
 unit_objects := $(unit_sources:%.c=$(native)/%.o)
 
 $(native)/%.o: %.c
@@ -98,6 +98,11 @@ $(native)/libvmm.a: $(native_objects)
 $(native)/unit: $(unit_objects) $(native)/libvmm.a
 	$(call say,LD)
 	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -ljson-c -o $@
+
+$(native)/audit-replay: $(native)/tests/replay/main.o $(native)/tests/replay/audit_replay.o \
+		$(native)/libvmm.a
+	$(call say,LD)
+	$(Q)$(CC) $(sanitize) -pthread $^ -lfdt -o $@
 
 unit: $(native)/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -129,7 +134,7 @@ fuzz: $(fuzzers)
 # --- lint ----------------------------------------------------------------------------------------
 
 c_files := $(sort $(wildcard vmm/*.[ch] vmm/base/*.[ch] devices/*.[ch] devices/*/*.[ch] \
-	arch/aarch64/*.[ch] fdt/*.[ch] seccomp/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+	arch/aarch64/*.[ch] fdt/*.[ch] seccomp/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/replay/*.[ch]))
 
 lint: $(if $(cross),$(arm)/sysroot.stamp)
 	@tests/lint $(BUILD) $(c_files)

@@ -3,6 +3,7 @@
 
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/ids.h"
+#include "devices/bpmp/opened.h"
 #include "devices/pvpanic.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/console.h"
@@ -59,6 +60,7 @@ static int create_bpmp(struct vm *vm)
 	const struct options *options = vm->options;
 	const struct bpmp_options bpmp = {
 		.host = options->bpmp.host,
+		.audit = options->bpmp.audit,
 		.trap = options->bpmp.trap,
 		.base = options->bpmp.base ? options->bpmp.base : BPMP_WINDOW_BASE,
 	};
@@ -73,6 +75,8 @@ static int create_bpmp(struct vm *vm)
 		error = widen(&ids->resets, &options->bpmp.resets, "resets");
 	if (!error)
 		error = widen(&ids->power_domains, &options->bpmp.power_domains, "power-domains");
+	if (!error && options->bpmp.mrqs)
+		error = bpmp_open_mrqs(options->bpmp.mrqs, &ids->mrqs);
 	if (error)
 		return error;
 	if (options->bpmp.mode == BPMP_AUTO &&

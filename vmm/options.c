@@ -52,6 +52,8 @@ static const struct value_field bpmp_fields[] = {
 	{ FIELD("clocks", VALUE_LIST, struct options, bpmp.clocks) },
 	{ FIELD("resets", VALUE_LIST, struct options, bpmp.resets) },
 	{ FIELD("power-domains", VALUE_LIST, struct options, bpmp.power_domains) },
+	{ FIELD("mrqs", VALUE_STRING, struct options, bpmp.mrqs) },
+	{ FIELD("audit", VALUE_STRING, struct options, bpmp.audit) },
 	{ FIELD("trap", VALUE_BOOL, struct options, bpmp.trap) },
 };
 static const struct value_field platform_fields[] = {
@@ -206,7 +208,7 @@ static const struct option option_table[] = {
 		.parse = parse_passthrough },
 	{ "bpmp",
 		"auto|mailbox|proxy|off[,host=PATH][,base=ADDR][,clocks=ID:ID...][,resets=ID...]"
-		"[,power-domains=ID...][,trap]",
+		"[,power-domains=ID...][,mrqs=NAME:NAME...][,audit=FILE][,trap]",
 		"the guest's BPMP (auto: where an assigned device needs it)", FIELDS(bpmp_fields) },
 	{ "platform", "base=ADDR,size=SIZE[,first-spi=N]", "window for assigned devices",
 		FIELDS(platform_fields) },

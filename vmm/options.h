@@ -36,7 +36,8 @@ struct options {
 		const char *host;
 		uint64_t base; /* of the proxy's window; 0: not given */
 		struct value_list clocks, resets, power_domains;
-		bool trap; /* --fast-path off, for the BPMP alone */
+		const char *mrqs, *audit; /* NULL: not given */
+		bool trap;		  /* --fast-path off, for the BPMP alone */
 	} bpmp;
 	struct {
 		uint64_t base, size, first_spi;

@@ -23,9 +23,10 @@ struct device;
 struct machine;
 
 struct bpmp_options {
-	const char *host; /* the host's node: /dev/bpmp-host */
-	bool trap;	  /* every access of the guest exits, whatever the machine does */
-	uint64_t base;	  /* of the proxy face's window, guest-physical */
+	const char *host;  /* the host's node: /dev/bpmp-host */
+	const char *audit; /* the file that records every request; NULL: none */
+	bool trap;	   /* every access of the guest exits, whatever the machine does */
+	uint64_t base;	   /* of the proxy face's window, guest-physical */
 };
 
 /*

@@ -53,10 +53,11 @@ int bpmp_error_of_errno(int error)
 	case EPERM: /* the proxy's allow-list */
 	case EACCES:
 		return BPMP_EACCES;
-	case EINVAL:
+	case EINVAL: /* an older proxy's only word: denied, no answer, anything */
 		return BPMP_EINVAL;
-	case ENODEV: /* the host has no BPMP yet */
+	case ENODEV: /* the host has no BPMP yet, or its node is gone */
 	case ENXIO:
+	case EFAULT: /* an older proxy's word for that; our own buffers are always there */
 		return BPMP_ENODEV;
 	case ETIMEDOUT:
 	case ETIME:
@@ -68,7 +69,7 @@ int bpmp_error_of_errno(int error)
 		return BPMP_EBUSY;
 	case ENOMEM:
 		return BPMP_ENOMEM;
-	default: /* EFAULT, EOVERFLOW, EIO: nothing that a guest could act on */
+	default: /* EOVERFLOW, EIO: nothing that a guest could act on */
 		return BPMP_EIO;
 	}
 }
@@ -78,20 +79,47 @@ const char *bpmp_host_failure(const struct bpmp_call *call, int error, char *tex
 	const char *list = call->mrq == BPMP_MRQ_RESET ? "allowed-resets"
 		: call->mrq == BPMP_MRQ_PG	       ? "allowed-power-domains"
 						       : "allowed-clocks";
+	bool has_list = call->mrq == BPMP_MRQ_RESET || call->mrq == BPMP_MRQ_PG ||
+		call->mrq == BPMP_MRQ_CLK;
 
 	switch (error) {
 	case EPERM:
 	case EACCES:
+		if (!has_list) {
+			snprintf(text, size,
+				"the host's bpmp-host-proxy lets no VM send such requests");
+			break;
+		}
 		snprintf(text, size,
 			"the host's allow-list denies it; add %u to %s of the bpmp-host-proxy node "
 			"in the host's device tree",
 			call->id, list);
 		break;
+	case EINVAL:
+		snprintf(text, size,
+			"the host's bpmp-host-proxy is an older one that does not say why; see the "
+			"host's kernel log, or its allow-list for %u",
+			call->id);
+		break;
 	case ENODEV:
 	case ENXIO:
+	case EFAULT:
 		snprintf(text, size,
 			"the host has no BPMP at hand; no driver of the host that uses it has "
-			"started yet");
+			"started yet, or its node is gone");
+		break;
+	case EAGAIN:
+		snprintf(text, size, "the host's BPMP is suspended");
+		break;
+	case EBUSY:
+		snprintf(text, size, "the host's BPMP has no free channel; others keep it busy");
+		break;
+	case ENOMEM:
+		snprintf(text, size, "the host is out of memory");
+		break;
+	case EIO:
+	case EOVERFLOW:
+		snprintf(text, size, "the host's bpmp-host-proxy gave an answer that is none");
 		break;
 	case ETIMEDOUT:
 	case ETIME:
@@ -110,7 +138,6 @@ bool bpmp_errno_leaves_doubt(int error)
 	switch (error) {
 	case EPERM:
 	case EACCES:
-	case EINVAL:
 	case ENODEV:
 	case ENXIO:
 	case EAGAIN:

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The BPMP ids that a VM owns: those that its assigned devices' own nodes name, and no others. */
+/*
+ * What a VM has at the BPMP: the ids that its assigned devices' own nodes name and options add, and
+ * the kinds of requests that an option opens.
+ */
 #ifndef DEVICES_BPMP_IDS_H
 #define DEVICES_BPMP_IDS_H
 
@@ -15,6 +18,7 @@ struct bpmp_id_set {
 
 struct bpmp_ids {
 	struct bpmp_id_set clocks, resets, power_domains;
+	uint32_t mrqs; /* a set of rows of devices/bpmp/opened.c */
 };
 
 /* Adds `id` if it is not there. Returns 0 or -ENOSPC. */

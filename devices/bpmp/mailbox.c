@@ -7,6 +7,7 @@
  */
 #include "devices/bpmp/mailbox.h"
 
+#include "devices/bpmp/audit.h"
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/ivc.h"
 #include "devices/bpmp/open_host.h"
@@ -179,17 +180,20 @@ static int open_channels(struct bpmp_mailbox *mailbox)
 	return event_loop_add(mailbox->device.machine->loop, &mailbox->answer);
 }
 
-static int start_worker(struct bpmp_mailbox *mailbox, int host_fd, const struct bpmp_ids *ids)
+static int start_worker(
+	struct bpmp_mailbox *mailbox, int host_fd, int audit_fd, const struct bpmp_ids *ids)
 {
 	const int fds[BPMP_FD_COUNT] = {
 		[BPMP_FD_HOST] = host_fd,
 		[BPMP_FD_SHARED] = mailbox->shared_fd,
 		[BPMP_FD_DOORBELL] = mailbox->doorbell_fd,
 		[BPMP_FD_ANSWER] = mailbox->answer.fd,
+		[BPMP_FD_AUDIT] = audit_fd,
 	};
+	const size_t count = audit_fd >= 0 ? BPMP_FD_COUNT : BPMP_FD_AUDIT;
 
 	return bpmp_supervisor_start(
-		&mailbox->supervisor, mailbox->device.machine, "bpmp", fds, BPMP_FD_COUNT, ids);
+		&mailbox->supervisor, mailbox->device.machine, "bpmp", fds, count, ids);
 }
 
 int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics)
@@ -205,7 +209,7 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device)
 {
 	struct bpmp_mailbox *mailbox = calloc(1, sizeof(*mailbox));
-	int host_fd = -1, error;
+	int host_fd = -1, audit_fd = -1, error;
 
 	if (!mailbox)
 		return -ENOMEM;
@@ -227,12 +231,16 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 		error = bpmp_hsp_make_fast(&mailbox->hsp);
 	if (!error)
 		error = add_windows(mailbox);
+	if (!error && options->audit) {
+		audit_fd = bpmp_audit_open(options->audit, &mailbox->supervisor.audit_left);
+		error = audit_fd < 0 ? audit_fd : 0;
+	}
 	if (!error) {
 		host_fd = bpmp_open_host(options->host);
-		error = host_fd < 0 ? host_fd : start_worker(mailbox, host_fd, ids);
+		error = host_fd < 0 ? host_fd : start_worker(mailbox, host_fd, audit_fd, ids);
 	}
-	if (host_fd >= 0)
-		close(host_fd); /* the worker alone has it */
+	close_fd(&host_fd); /* the worker alone has them */
+	close_fd(&audit_fd);
 	if (error) {
 		mailbox_destroy(&mailbox->device);
 		return error;

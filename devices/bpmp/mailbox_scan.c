@@ -15,17 +15,15 @@ static_assert(BPMP_DATA_SIZE == sizeof(((struct bpmp_ivc_frame *)0)->data),
 static void serve_frame(struct bpmp_server *server, const struct bpmp_ivc_frame *frame,
 	struct bpmp_ivc_frame *answer)
 {
-	struct bpmp_request request = { .mrq = frame->code };
+	/* A frame does not say how long its message is, the MRQ does. */
+	struct bpmp_request request = { .mrq = frame->code, .size = bpmp_frame_size(frame->code) };
 	struct bpmp_response response;
 
-	/* A frame does not say how long its message is, the MRQ does. */
-	if (!bpmp_request_size(request.mrq, &request.size))
-		request.size = BPMP_DATA_SIZE;
 	memcpy(request.data, frame->data, request.size);
 	if (frame->flags & BPMP_FLAG_CRC_PRESENT) {
 		/* Linux sends no checksums; an unchecked one must not pass for a checked one. */
 		if (bpmp_refusals_count(
-			    &server->policy.refusals, false, request.mrq, BPMP_FLAG_CRC_PRESENT, 0))
+			    &server->policy.refusals, false, request.mrq, 0, 0, BPMP_EBADMSG))
 			log_warning("refused the guest's MRQ %u: it carries a checksum, which is "
 				    "not supported",
 				request.mrq);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/message.h"
 
+#include "devices/bpmp/opened.h"
 #include "vmm/base/util.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@ static const char *const clk_names[] = { [BPMP_CLK_GET_RATE] = "GET_RATE",
 	[BPMP_CLK_IS_ENABLED] = "IS_ENABLED",
 	[BPMP_CLK_ENABLE] = "ENABLE",
 	[BPMP_CLK_DISABLE] = "DISABLE",
+	[BPMP_CLK_RESET_REFCOUNTS] = "RESET_REFCOUNTS",
 	[BPMP_CLK_GET_ALL_INFO] = "GET_ALL_INFO",
 	[BPMP_CLK_GET_MAX_CLK_ID] = "GET_MAX_CLK_ID",
 	[BPMP_CLK_GET_FMAX_AT_VMIN] = "GET_FMAX_AT_VMIN" };
@@ -52,6 +54,16 @@ bool bpmp_request_size(uint32_t mrq, uint32_t *size)
 	default:
 		return false;
 	}
+}
+
+uint32_t bpmp_frame_size(uint32_t mrq)
+{
+	const struct bpmp_openable *openable = bpmp_openable_mrq(mrq);
+	uint32_t size;
+
+	if (bpmp_request_size(mrq, &size))
+		return size;
+	return openable ? openable->most : BPMP_DATA_SIZE;
 }
 
 static uint32_t word(const struct bpmp_request *request, uint32_t index)
@@ -118,6 +130,8 @@ static uint32_t pg_response_size(uint32_t command)
 
 uint32_t bpmp_response_size(const struct bpmp_call *call)
 {
+	const struct bpmp_openable *openable;
+
 	switch (call->mrq) {
 	case BPMP_MRQ_CLK:
 		return clk_response_size(call->command);
@@ -132,7 +146,8 @@ uint32_t bpmp_response_size(const struct bpmp_call *call)
 	case BPMP_MRQ_QUERY_FW_TAG:
 		return BPMP_FW_TAG_SIZE;
 	default:
-		return 0;
+		openable = bpmp_openable_mrq(call->mrq);
+		return openable ? openable->answer : 0;
 	}
 }
 
@@ -143,6 +158,7 @@ static const char *name_in(const char *const *names, size_t count, uint32_t comm
 
 const char *bpmp_call_text(const struct bpmp_call *call, char *text, size_t size)
 {
+	const struct bpmp_openable *openable;
 	const char *mrq, *noun, *command;
 
 	switch (call->mrq) {
@@ -162,7 +178,11 @@ const char *bpmp_call_text(const struct bpmp_call *call, char *text, size_t size
 		command = name_in(pg_names, ARRAY_SIZE(pg_names), call->command);
 		break;
 	default:
-		snprintf(text, size, "MRQ %u", call->mrq);
+		openable = bpmp_openable_mrq(call->mrq);
+		if (openable)
+			snprintf(text, size, "MRQ %u (%s)", call->mrq, openable->name);
+		else
+			snprintf(text, size, "MRQ %u", call->mrq);
 		return text;
 	}
 	if (command)
@@ -216,6 +236,11 @@ struct bpmp_request bpmp_pg_request(uint32_t command, uint32_t id, uint32_t argu
 	return request_of(BPMP_MRQ_PG, &pg, sizeof(pg));
 }
 
+struct bpmp_request bpmp_query_abi_request(uint32_t mrq)
+{
+	return request_of(BPMP_MRQ_QUERY_ABI, &mrq, sizeof(mrq));
+}
+
 void bpmp_respond_error(struct bpmp_response *response, int error)
 {
 	memset(response, 0, sizeof(*response));
@@ -243,9 +268,9 @@ void bpmp_clean_name(char name[BPMP_NAME_SIZE])
 {
 	size_t length = strnlen(name, BPMP_NAME_SIZE - 1);
 
-	/* The guest makes a debugfs directory of it. */
+	/* The guest makes a debugfs directory of it, the audit file a JSON string. */
 	for (size_t i = 0; i < length; i++)
-		if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
+		if (name[i] <= ' ' || name[i] > '~' || strchr("/\"\\", name[i]))
 			name[i] = '_';
 	memset(name + length, 0, BPMP_NAME_SIZE - length);
 }

@@ -11,9 +11,12 @@
 
 /*
  * The exact payload size of requests of `mrq`, as every Linux client sends them. False for an
- * MRQ that this program does not serve.
+ * MRQ that this program does not understand.
  */
 bool bpmp_request_size(uint32_t mrq, uint32_t *size);
+
+/* The size to take for a request whose transport does not say it: the longest of its kind. */
+uint32_t bpmp_frame_size(uint32_t mrq);
 
 /* What a request is about; fields that it does not have are 0. */
 struct bpmp_call {
@@ -25,7 +28,7 @@ struct bpmp_call {
 /* Reads no further than request->size; what is cut off counts as 0. */
 struct bpmp_call bpmp_call_of(const struct bpmp_request *request);
 
-/* Payload bytes of the firmware's answer to a call that succeeded. */
+/* Payload bytes of the firmware's answer to a call that succeeded; at most, where it varies. */
 uint32_t bpmp_response_size(const struct bpmp_call *call);
 
 /* "CLK SET_RATE of clock 155", for the log. Returns `text`. */
@@ -37,6 +40,7 @@ struct bpmp_request bpmp_clk_rate_request(uint32_t command, uint32_t id, int64_t
 struct bpmp_request bpmp_clk_parent_request(uint32_t id, uint32_t parent);
 struct bpmp_request bpmp_reset_request(uint32_t command, uint32_t id);
 struct bpmp_request bpmp_pg_request(uint32_t command, uint32_t id, uint32_t argument);
+struct bpmp_request bpmp_query_abi_request(uint32_t mrq);
 
 /* An answer with an error and no payload; `error` as in enum bpmp_error, positive. */
 void bpmp_respond_error(struct bpmp_response *response, int error);

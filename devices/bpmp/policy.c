@@ -31,6 +31,7 @@ void bpmp_policy_init(struct bpmp_policy *policy, const struct bpmp_ids *ids)
 			.owned = !bpmp_is_protected_root(ids->clocks.ids[i]),
 		};
 	policy->resets = ids->resets;
+	policy->opened = ids->mrqs;
 	for (size_t i = 0; i < ids->power_domains.count; i++)
 		policy->power_domains[policy->power_domain_count++] =
 			(struct bpmp_power_domain){ .id = ids->power_domains.ids[i] };
@@ -130,27 +131,49 @@ const char *bpmp_policy_call_text(const struct bpmp_policy *policy, const struct
 enum bpmp_verdict bpmp_policy_refuse(struct bpmp_policy *policy, const struct bpmp_call *call,
 	struct bpmp_response *response, int error, const char *why, const char *option)
 {
-	char text[BPMP_CALL_TEXT_SIZE];
+	char text[BPMP_CALL_TEXT_SIZE], remedy[64] = "";
 
 	bpmp_respond_error(response, error);
-	if (!bpmp_refusals_count(&policy->refusals, false, call->mrq, call->command, call->id))
+	if (!bpmp_refusals_count(
+		    &policy->refusals, false, call->mrq, call->command, call->id, error))
 		return BPMP_REFUSED;
-	bpmp_policy_call_text(policy, call, text);
-	if (option)
-		log_warning("refused the guest's %s: %s; --bpmp %s=%u would allow it", text, why,
-			option, call->id);
-	else
-		log_warning("refused the guest's %s: %s", text, why);
+	if (option && strchr(option, '='))
+		snprintf(remedy, sizeof(remedy), "; --bpmp %s would allow it", option);
+	else if (option)
+		snprintf(remedy, sizeof(remedy), "; --bpmp %s=%u would allow it", option, call->id);
+	log_warning("refused the guest's %s: %s%s", bpmp_policy_call_text(policy, call, text), why,
+		remedy);
 	return BPMP_REFUSED;
 }
 
-/* "Supported" as MRQ_QUERY_ABI understands it: whether requests of that MRQ are served at all. */
-static void answer_query_abi(const struct bpmp_request *request, struct bpmp_response *response)
+enum bpmp_verdict bpmp_policy_refuse_closed(struct bpmp_policy *policy,
+	const struct bpmp_call *call, struct bpmp_response *response, int error,
+	const struct bpmp_openable *openable)
+{
+	char option[48];
+
+	snprintf(option, sizeof(option), "mrqs=%s", openable->name);
+	return bpmp_policy_refuse(policy, call, response, error,
+		"requests of that kind reach beyond this VM's devices", option);
+}
+
+/*
+ * "Supported" as MRQ_QUERY_ABI understands it: whether requests of that MRQ are served at all. Of
+ * those that an option opened only the host's firmware knows.
+ */
+static enum bpmp_verdict decide_query_abi(const struct bpmp_policy *policy,
+	const struct bpmp_request *request, struct bpmp_request *to_host,
+	struct bpmp_response *response)
 {
 	uint32_t mrq, size;
 
 	memcpy(&mrq, request->data, sizeof(mrq));
+	if (bpmp_is_opened(policy->opened, bpmp_openable_mrq(mrq))) {
+		*to_host = bpmp_query_abi_request(mrq);
+		return BPMP_FORWARD;
+	}
 	bpmp_respond_u32(response, bpmp_request_size(mrq, &size) ? 0 : (uint32_t)-BPMP_ENODEV);
+	return BPMP_ANSWERED;
 }
 
 static void answer_ping(const struct bpmp_request *request, struct bpmp_response *response)
@@ -242,6 +265,29 @@ static enum bpmp_verdict decide_power_domain(struct bpmp_policy *policy,
 	return BPMP_FORWARD;
 }
 
+/* An MRQ whose content is not understood here. */
+static enum bpmp_verdict decide_other(struct bpmp_policy *policy, const struct bpmp_call *call,
+	const struct bpmp_request *request, struct bpmp_request *to_host,
+	struct bpmp_response *response)
+{
+	const struct bpmp_openable *openable = bpmp_openable_mrq(request->mrq);
+	const char *why = bpmp_why_never(request->mrq);
+
+	if (!openable)
+		return bpmp_policy_refuse(policy, call, response, BPMP_ENOHANDLER,
+			why ? why : "guests are not served that kind of request", NULL);
+	if (!bpmp_is_opened(policy->opened, openable))
+		return bpmp_policy_refuse_closed(policy, call, response, BPMP_ENOHANDLER, openable);
+	if (request->size < openable->least || request->size > openable->most)
+		return bpmp_policy_refuse(policy, call, response, BPMP_EINVAL,
+			"not the length of such a request", NULL);
+	memset(to_host, 0, sizeof(*to_host));
+	to_host->mrq = request->mrq;
+	to_host->size = request->size;
+	memcpy(to_host->data, request->data, request->size);
+	return BPMP_FORWARD;
+}
+
 enum bpmp_verdict bpmp_policy_decide(struct bpmp_policy *policy, const struct bpmp_request *request,
 	struct bpmp_request *to_host, struct bpmp_response *response)
 {
@@ -251,8 +297,7 @@ enum bpmp_verdict bpmp_policy_decide(struct bpmp_policy *policy, const struct bp
 	uint32_t size;
 
 	if (!bpmp_request_size(request->mrq, &size))
-		return bpmp_policy_refuse(policy, &call, response, BPMP_ENOHANDLER,
-			"guests are not served that kind of request", NULL);
+		return decide_other(policy, &call, request, to_host, response);
 	if (request->size != size)
 		return bpmp_policy_refuse(policy, &call, response, BPMP_EINVAL,
 			"not the length of such a request", NULL);
@@ -262,8 +307,7 @@ enum bpmp_verdict bpmp_policy_decide(struct bpmp_policy *policy, const struct bp
 		answer_ping(request, response);
 		return BPMP_ANSWERED;
 	case BPMP_MRQ_QUERY_ABI:
-		answer_query_abi(request, response);
-		return BPMP_ANSWERED;
+		return decide_query_abi(policy, request, to_host, response);
 	case BPMP_MRQ_QUERY_FW_TAG:
 		bpmp_respond(response, firmware_tag, sizeof(firmware_tag));
 		return BPMP_ANSWERED;
@@ -307,6 +351,8 @@ void bpmp_policy_finish(struct bpmp_policy *policy, const struct bpmp_request *t
 			response->error = error;
 		return;
 	}
+	if (bpmp_openable_mrq(to_host->mrq) && response->size < size)
+		size = response->size; /* how long it is depends on what was asked */
 	if (response->size < size) {
 		bpmp_respond_error(response, BPMP_EIO);
 		return;

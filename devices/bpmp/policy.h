@@ -42,6 +42,7 @@ struct bpmp_policy {
 	size_t clock_count;
 	struct bpmp_clock clocks[BPMP_MAX_CLOCKS];
 	struct bpmp_id_set resets;
+	uint32_t opened; /* kinds of requests: struct bpmp_ids' mrqs */
 	size_t power_domain_count;
 	struct bpmp_power_domain power_domains[BPMP_MAX_IDS];
 	struct bpmp_refusals refusals;

@@ -35,7 +35,8 @@ static enum bpmp_verdict refuse_foreign(
 		return BPMP_ANSWERED;
 	}
 	/* Naming a protected root lets the guest read and enable it, and no more. */
-	changes = call->command == BPMP_CLK_SET_RATE || call->command == BPMP_CLK_SET_PARENT;
+	changes = call->command == BPMP_CLK_SET_RATE || call->command == BPMP_CLK_SET_PARENT ||
+		call->command == BPMP_CLK_RESET_REFCOUNTS;
 	return bpmp_policy_refuse(policy, call, response,
 		call->id < highest_clock(policy) ? BPMP_EACCES : BPMP_EINVAL,
 		"not a clock of this VM's devices",
@@ -50,6 +51,24 @@ static enum bpmp_verdict refuse_ancestor(
 			"it feeds much of the chip, no VM may change it", NULL);
 	return bpmp_policy_refuse(policy, call, response, BPMP_EACCES,
 		"it feeds this VM's clocks and perhaps others'", "clocks");
+}
+
+/* RESET_REFCOUNTS: of an owned clock it is one more way to turn it off, where an option opens it.
+ */
+static enum bpmp_verdict decide_reset_refcounts(struct bpmp_policy *policy,
+	const struct bpmp_clock *clock, const struct bpmp_call *call, struct bpmp_request *to_host,
+	struct bpmp_response *response)
+{
+	const struct bpmp_openable *openable = bpmp_openable_clk_command(call->command);
+
+	if (!bpmp_is_opened(policy->opened, openable))
+		return bpmp_policy_refuse_closed(policy, call, response, BPMP_EBADCMD, openable);
+	if (!clock)
+		return refuse_foreign(policy, call, response);
+	if (!clock->owned)
+		return refuse_ancestor(policy, call, response);
+	*to_host = bpmp_clk_request(call->command, call->id);
+	return BPMP_FORWARD;
 }
 
 /* ENABLE and DISABLE: the host hears of the first and of the last, of an ancestor's first only. */
@@ -95,6 +114,8 @@ enum bpmp_verdict bpmp_policy_decide_clock(struct bpmp_policy *policy, const str
 {
 	struct bpmp_clock *clock = bpmp_policy_find_clock(policy, call->id);
 
+	if (call->command == BPMP_CLK_RESET_REFCOUNTS)
+		return decide_reset_refcounts(policy, clock, call, to_host, response);
 	if (is_deprecated_or_unknown(call->command))
 		return bpmp_policy_refuse(
 			policy, call, response, BPMP_EBADCMD, "no such command", NULL);
@@ -192,6 +213,7 @@ void bpmp_policy_finish_clock(
 		clock->held = !clock->owned;
 		break;
 	case BPMP_CLK_DISABLE:
+	case BPMP_CLK_RESET_REFCOUNTS:
 		if (clock)
 			clock->enables = 0;
 		break;

@@ -3,15 +3,15 @@
 
 #include "vmm/base/log.h"
 
-bool bpmp_refusals_count(
-	struct bpmp_refusals *refusals, bool by_host, uint32_t mrq, uint32_t command, uint32_t id)
+bool bpmp_refusals_count(struct bpmp_refusals *refusals, bool by_host, uint32_t mrq,
+	uint32_t command, uint32_t id, int error)
 {
 	struct bpmp_refusal *kind;
 
 	for (size_t i = 0; i < refusals->kind_count; i++) {
 		kind = &refusals->kinds[i];
 		if (kind->by_host == by_host && kind->mrq == mrq && kind->command == command &&
-			kind->id == id) {
+			kind->id == id && kind->error == error) {
 			kind->count++;
 			return false;
 		}
@@ -24,7 +24,7 @@ bool bpmp_refusals_count(
 		return false;
 	}
 	kind = &refusals->kinds[refusals->kind_count++];
-	*kind = (struct bpmp_refusal){ by_host, mrq, command, id, 1 };
+	*kind = (struct bpmp_refusal){ by_host, mrq, command, id, error, 1 };
 	return true;
 }
 

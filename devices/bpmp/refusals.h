@@ -17,6 +17,7 @@ struct bpmp_refusal {
 	uint32_t mrq;
 	uint32_t command; /* 0 for an MRQ without commands */
 	uint32_t id;	  /* 0 for a command without one */
+	int error;	  /* enum bpmp_error; by_host: an errno, or what the firmware said */
 	uint64_t count;
 };
 
@@ -27,8 +28,8 @@ struct bpmp_refusals {
 };
 
 /* Counts one refusal. Returns true when it is the first of its kind and should be logged. */
-bool bpmp_refusals_count(
-	struct bpmp_refusals *refusals, bool by_host, uint32_t mrq, uint32_t command, uint32_t id);
+bool bpmp_refusals_count(struct bpmp_refusals *refusals, bool by_host, uint32_t mrq,
+	uint32_t command, uint32_t id, int error);
 
 /* All refusals so far. */
 uint64_t bpmp_refusals_total(const struct bpmp_refusals *refusals);

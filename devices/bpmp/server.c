@@ -17,6 +17,7 @@ int bpmp_server_start(
 	int error;
 
 	server->host = host;
+	server->audit = NULL;
 	server->guest_ran = false;
 	memset(&server->statistics, 0, sizeof(server->statistics));
 	bpmp_policy_init(&server->policy, ids);
@@ -26,9 +27,16 @@ int bpmp_server_start(
 	return error;
 }
 
+void bpmp_server_record(struct bpmp_server *server, struct bpmp_audit *audit)
+{
+	server->audit = audit;
+	bpmp_audit_start(audit, &server->policy);
+}
+
 void bpmp_server_guest_starts(struct bpmp_server *server)
 {
 	server->guest_ran = true;
+	bpmp_audit_event(server->audit, "guest");
 }
 
 static int transfer(struct bpmp_server *server, const struct bpmp_request *request,
@@ -48,7 +56,8 @@ static void note_host_refusal(
 	struct bpmp_call call = bpmp_call_of(request);
 	char text[BPMP_CALL_TEXT_SIZE], reason[160];
 
-	if (!bpmp_refusals_count(&server->policy.refusals, true, call.mrq, call.command, call.id))
+	if (!bpmp_refusals_count(&server->policy.refusals, true, call.mrq, call.command, call.id,
+		    error ? error : firmware))
 		return;
 	bpmp_policy_call_text(&server->policy, &call, text);
 	if (error)
@@ -58,15 +67,17 @@ static void note_host_refusal(
 		log_warning("the guest's %s failed: the firmware answered %d", text, firmware);
 }
 
-/* False when the host's driver did not carry it out. */
-static bool forward(struct bpmp_server *server, const struct bpmp_request *to_host,
-	struct bpmp_response *response)
+/* Returns the host's errno, 0 when the firmware answered: *from_host is its word. */
+static int forward(struct bpmp_server *server, const struct bpmp_request *to_host,
+	struct bpmp_response *response, struct bpmp_response *from_host)
 {
 	struct bpmp_undo_mark before = bpmp_undo_before(&server->undo, to_host);
 	enum bpmp_outcome outcome = BPMP_DONE;
 	int error = transfer(server, to_host, response);
 
+	*from_host = *response;
 	if (error < 0) {
+		memset(from_host, 0, sizeof(*from_host));
 		outcome = bpmp_errno_leaves_doubt(-error) ? BPMP_DOUBTFUL : BPMP_NOT_DONE;
 		note_host_refusal(server, to_host, -error, 0);
 		bpmp_respond_error(response, bpmp_error_of_errno(-error));
@@ -76,7 +87,7 @@ static bool forward(struct bpmp_server *server, const struct bpmp_request *to_ho
 	}
 	bpmp_undo_after(&server->undo, to_host, before, outcome);
 	bpmp_policy_finish(&server->policy, to_host, response);
-	return error >= 0;
+	return -error;
 }
 
 static uint64_t now_ns(void)
@@ -92,27 +103,25 @@ bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
 {
 	struct bpmp_call call = bpmp_call_of(request);
 	enum bpmp_outcome_kind outcome = BPMP_WAS_SERVED;
-	uint64_t began = now_ns();
 	struct bpmp_request to_host;
-	bool carried_out = true;
+	struct bpmp_audit_entry entry = {
+		.began_ns = now_ns(), .request = request, .to_host = &to_host, .response = response
+	};
 
-	switch (bpmp_policy_decide(&server->policy, request, &to_host, response)) {
-	case BPMP_FORWARD:
-		carried_out = forward(server, &to_host, response);
+	entry.verdict = bpmp_policy_decide(&server->policy, request, &to_host, response);
+	if (entry.verdict == BPMP_FORWARD) {
+		entry.host_errno = forward(server, &to_host, response, &entry.from_host);
 		if (response->error)
 			outcome = BPMP_HAS_FAILED;
-		break;
-	case BPMP_REFUSED:
-		carried_out = false;
+	} else if (entry.verdict == BPMP_REFUSED) {
 		outcome = BPMP_WAS_REFUSED;
-		break;
-	case BPMP_ANSWERED:
-		break;
 	}
+	entry.took_ns = now_ns() - entry.began_ns;
 	bpmp_statistics_count(&server->statistics, call.mrq,
 		bpmp_policy_sees(&server->policy, &call) ? call.id : BPMP_STATISTICS_OTHER, outcome,
-		now_ns() - began);
-	return carried_out;
+		entry.took_ns);
+	bpmp_audit_request(server->audit, &server->policy, &entry);
+	return entry.verdict != BPMP_REFUSED && entry.host_errno == 0;
 }
 
 /* True also when nobody knows. */
@@ -184,6 +193,7 @@ unsigned int bpmp_server_restore(struct bpmp_server *server)
 			steps[i].call.command == BPMP_RESET_MODULE;
 	}
 	bpmp_policy_reset(&server->policy);
+	bpmp_audit_event(server->audit, "restore");
 	if (server->guest_ran || count) {
 		log_info("put back what the guest changed at the host's BPMP: %zu requests, %u "
 			 "failed; %llu of the guest's were refused so far",

@@ -6,6 +6,7 @@
 #ifndef DEVICES_BPMP_SERVER_H
 #define DEVICES_BPMP_SERVER_H
 
+#include "devices/bpmp/audit.h"
 #include "devices/bpmp/policy.h"
 #include "devices/bpmp/statistics.h"
 #include "devices/bpmp/undo.h"
@@ -19,12 +20,16 @@ struct bpmp_server {
 	struct bpmp_policy policy;
 	struct bpmp_undo undo;
 	struct bpmp_statistics statistics;
-	bool guest_ran; /* since everything was last put back, resets at least */
+	struct bpmp_audit *audit; /* the caller's; NULL: nothing is recorded */
+	bool guest_ran;		  /* since everything was last put back, resets at least */
 };
 
 /* Asks the host for ancestors and snapshot. Returns 0 or -errno (logged). */
 int bpmp_server_start(
 	struct bpmp_server *server, struct bpmp_host *host, const struct bpmp_ids *ids);
+
+/* From now on all that the guest asks goes to `audit`, which stays the caller's. */
+void bpmp_server_record(struct bpmp_server *server, struct bpmp_audit *audit);
 
 /* The guest runs from now on: what it does to its devices must be undone some time. */
 void bpmp_server_guest_starts(struct bpmp_server *server);

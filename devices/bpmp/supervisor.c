@@ -138,6 +138,7 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 		.type = BPMP_MESSAGE_CONFIGURE,
 		.log_level = (uint32_t)log_get_level(),
 		.ids = *ids,
+		.audit_left = supervisor->audit_left,
 	};
 	int error = send_message(supervisor, &message);
 

@@ -22,6 +22,7 @@ struct bpmp_supervisor {
 	struct worker worker;
 	struct event_source ended; /* the worker's process */
 	int deadline_ms;	   /* for each answer */
+	uint64_t audit_left;	   /* bytes of the audit file's, set before the start; 0: none */
 	uint32_t sequence;
 	uint32_t statistics_asked; /* the question whose answer may still come; 0: none */
 	bool lost; /* the worker died or does not answer: nothing is asked of it any more */

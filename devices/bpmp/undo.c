@@ -113,7 +113,9 @@ void bpmp_undo_after(struct bpmp_undo *undo, const struct bpmp_request *request,
 
 	if (record && outcome == BPMP_NOT_DONE)
 		*record = before.on_record;
-	clock = call.mrq == BPMP_MRQ_CLK && call.command == BPMP_CLK_DISABLE
+	clock = call.mrq == BPMP_MRQ_CLK &&
+			(call.command == BPMP_CLK_DISABLE ||
+				call.command == BPMP_CLK_RESET_REFCOUNTS)
 		? find_clock(undo, call.id)
 		: NULL;
 	if (clock && outcome == BPMP_DONE)

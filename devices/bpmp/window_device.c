@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/window_device.h"
 
+#include "devices/bpmp/audit.h"
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/open_host.h"
 #include "fdt/builder.h"
@@ -185,20 +186,31 @@ static int open_link(struct bpmp_window_device *window)
 	return 0;
 }
 
-static int start_worker(
-	struct bpmp_window_device *window, const char *host, const struct bpmp_ids *ids)
+static int start_worker(struct bpmp_window_device *window, const struct bpmp_options *options,
+	const struct bpmp_ids *ids)
 {
-	int host_fd = bpmp_open_host(host), error;
-	const int fds[BPMP_PROXY_FD_COUNT] = {
-		[BPMP_PROXY_FD_HOST] = host_fd,
+	size_t count = options->audit ? BPMP_PROXY_FD_COUNT : BPMP_PROXY_FD_AUDIT;
+	int fds[BPMP_PROXY_FD_COUNT] = {
+		[BPMP_PROXY_FD_HOST] = -1,
 		[BPMP_PROXY_FD_REQUESTS] = window->worker_fd,
+		[BPMP_PROXY_FD_AUDIT] = -1,
 	};
+	int error = 0;
 
-	if (host_fd < 0)
-		return host_fd;
-	error = bpmp_supervisor_start(&window->supervisor, window->device.machine, "bpmp-proxy",
-		fds, BPMP_PROXY_FD_COUNT, ids);
-	close(host_fd); /* the worker alone has them */
+	if (options->audit) {
+		fds[BPMP_PROXY_FD_AUDIT] =
+			bpmp_audit_open(options->audit, &window->supervisor.audit_left);
+		error = fds[BPMP_PROXY_FD_AUDIT] < 0 ? fds[BPMP_PROXY_FD_AUDIT] : 0;
+	}
+	if (!error) {
+		fds[BPMP_PROXY_FD_HOST] = bpmp_open_host(options->host);
+		error = fds[BPMP_PROXY_FD_HOST] < 0 ? fds[BPMP_PROXY_FD_HOST] : 0;
+	}
+	if (!error)
+		error = bpmp_supervisor_start(
+			&window->supervisor, window->device.machine, "bpmp-proxy", fds, count, ids);
+	close_fd(&fds[BPMP_PROXY_FD_HOST]); /* the worker alone has them */
+	close_fd(&fds[BPMP_PROXY_FD_AUDIT]);
 	close_fd(&window->worker_fd);
 	return error;
 }
@@ -220,7 +232,7 @@ int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *option
 	if (!error)
 		error = open_link(window);
 	if (!error)
-		error = start_worker(window, options->host, ids);
+		error = start_worker(window, options, ids);
 	if (error) {
 		window_destroy(&window->device);
 		return error;

@@ -12,7 +12,7 @@
 /* Longer than any MRQ's: nothing of it is looked at. */
 static void refuse_long(struct bpmp_server *server, const struct bpmp_window_request *request)
 {
-	if (bpmp_refusals_count(&server->policy.refusals, false, request->mrq, 0, 0))
+	if (bpmp_refusals_count(&server->policy.refusals, false, request->mrq, 0, 0, BPMP_EINVAL))
 		log_warning("refused the guest's MRQ %u: its %u bytes are more than a request has",
 			request->mrq, request->size);
 }

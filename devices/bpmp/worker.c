@@ -81,6 +81,9 @@ static bool configure(struct bpmp_worker *worker)
 		return false;
 	log_set_level((enum log_level)message.log_level);
 	error = bpmp_server_start(&worker->server, worker->host, &message.ids);
+	worker->audit.left = message.audit_left;
+	if (error == 0 && worker->audit.left)
+		bpmp_server_record(&worker->server, &worker->audit);
 	message.type = BPMP_MESSAGE_READY;
 	message.result = error;
 	message.clock_count = (uint32_t)policy->clock_count;

@@ -9,11 +9,12 @@
 struct bpmp_host;
 
 struct bpmp_worker {
-	int socket;		/* to the machine, SOCK_SEQPACKET */
-	int doorbell, answer;	/* eventfds, non-blocking */
-	unsigned char *shared;	/* both areas, one behind the other; NULL: the proxy face, */
-	int requests;		/* which has this instead of the four: a socket, SOCK_SEQPACKET */
-	struct bpmp_host *host; /* whom the guest's requests go to */
+	int socket;		 /* to the machine, SOCK_SEQPACKET */
+	int doorbell, answer;	 /* eventfds, non-blocking */
+	unsigned char *shared;	 /* both areas, one behind the other; NULL: the proxy face, */
+	int requests;		 /* which has this instead of the four: a socket, SOCK_SEQPACKET */
+	struct bpmp_audit audit; /* its descriptor: used where the machine says so */
+	struct bpmp_host *host;	 /* whom the guest's requests go to */
 	struct bpmp_ivc ivc;
 	struct bpmp_server server;
 };

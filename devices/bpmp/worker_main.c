@@ -12,12 +12,14 @@
 #include "vmm/base/worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 static int run(struct bpmp_worker *worker, struct bpmp_host_node *node, int first_unused_fd)
 {
+	signal(SIGXFSZ, SIG_IGN); /* an audit file at its resource limit is an error of write() */
 	bpmp_host_node_init(node, WORKER_FIRST_FD + BPMP_FD_HOST);
 	if (jail_enter_worker(JAIL_BPMP, first_unused_fd) < 0)
 		return EXIT_FAILURE;
@@ -33,6 +35,7 @@ int bpmp_worker_main(int argc, char **argv)
 		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
 		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
 		.requests = -1,
+		.audit.fd = WORKER_FIRST_FD + BPMP_FD_AUDIT,
 	};
 
 	(void)argc, (void)argv;
@@ -54,6 +57,7 @@ int bpmp_proxy_worker_main(int argc, char **argv)
 		.doorbell = -1,
 		.answer = -1,
 		.requests = WORKER_FIRST_FD + BPMP_PROXY_FD_REQUESTS,
+		.audit.fd = WORKER_FIRST_FD + BPMP_PROXY_FD_AUDIT,
 	};
 
 	(void)argc, (void)argv;

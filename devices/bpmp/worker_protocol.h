@@ -19,6 +19,7 @@ enum bpmp_worker_fd {
 	BPMP_FD_SHARED,	  /* memfd: the two areas, guest to BPMP first */
 	BPMP_FD_DOORBELL, /* eventfd: the guest rang */
 	BPMP_FD_ANSWER,	  /* eventfd: the BPMP rings */
+	BPMP_FD_AUDIT,	  /* the audit file, last because not every VM has one */
 	BPMP_FD_COUNT
 };
 
@@ -26,6 +27,7 @@ enum bpmp_worker_fd {
 enum bpmp_proxy_worker_fd {
 	BPMP_PROXY_FD_HOST = BPMP_FD_HOST,
 	BPMP_PROXY_FD_REQUESTS, /* SOCK_SEQPACKET: struct bpmp_window_request, and answers */
+	BPMP_PROXY_FD_AUDIT,	/* as above */
 	BPMP_PROXY_FD_COUNT
 };
 
@@ -48,6 +50,7 @@ struct bpmp_message {
 	int32_t result; /* READY: 0 or -errno. RESTORED: steps that failed */
 	uint32_t log_level;
 	struct bpmp_ids ids;  /* CONFIGURE */
+	uint64_t audit_left;  /* CONFIGURE: bytes that the audit file may grow by; 0: no file */
 	uint32_t clock_count; /* READY */
 	struct {
 		uint32_t id, owned;

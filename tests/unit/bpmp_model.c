@@ -64,6 +64,9 @@ static void serve_clock(struct bpmp_model *model, const struct bpmp_call *call,
 	case BPMP_CLK_DISABLE:
 		clock->enables = model->counts && clock->enables ? clock->enables - 1 : 0;
 		break;
+	case BPMP_CLK_RESET_REFCOUNTS:
+		clock->enables = 0;
+		break;
 	case BPMP_CLK_GET_ALL_INFO:
 		answer_info(clock, response);
 		break;
@@ -99,7 +102,8 @@ static bool is_read(const struct bpmp_call *call)
 {
 	if (call->mrq == BPMP_MRQ_CLK)
 		return call->command != BPMP_CLK_SET_RATE && call->command != BPMP_CLK_SET_PARENT &&
-			call->command != BPMP_CLK_ENABLE && call->command != BPMP_CLK_DISABLE;
+			call->command != BPMP_CLK_ENABLE && call->command != BPMP_CLK_DISABLE &&
+			call->command != BPMP_CLK_RESET_REFCOUNTS;
 	return call->mrq == BPMP_MRQ_PG && call->command != BPMP_PG_SET_STATE;
 }
 

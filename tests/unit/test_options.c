@@ -181,7 +181,12 @@ Test(options, bpmp)
 	cr_assert_eq(options.bpmp.mode, BPMP_PROXY);
 	assert_right("--bpmp proxy,base=0x090c0000");
 	cr_assert_eq(options.bpmp.base, 0x090c0000);
+	assert_right("--bpmp mrqs=thermal:i2c,audit=/var/log/a");
+	cr_assert_str_eq(options.bpmp.mrqs, "thermal:i2c");
+	cr_assert_str_eq(options.bpmp.audit, "/var/log/a");
 	assert_right("--bpmp off");
+	cr_assert_null(options.bpmp.mrqs);
+	cr_assert_null(options.bpmp.audit);
 	cr_assert_eq(options.bpmp.mode, BPMP_OFF);
 	assert_right("--bpmp host=/dev/other");
 	cr_assert_eq(options.bpmp.mode, BPMP_AUTO);
