@@ -48,6 +48,7 @@ struct machine {
 	int memory_fd;		     /* the memfd behind it, offset 0 = memory->regions[0] */
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
 	bool fast_path;		     /* registers are read without exits, see register_page.h */
+	bool planning;		     /* `layout`: devices claim addresses, open and start nothing */
 	uint32_t gic_phandle;	     /* the root's interrupt-parent */
 	/* While the guest's BPMP has its worker; NULL: there is none. */
 	struct bpmp_supervisor *bpmp;
