@@ -7,6 +7,7 @@
 #include "devices/pvpanic.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/virtio_device.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -17,12 +18,34 @@
 
 static int add(struct vm *vm, struct device *device)
 {
+	if (!device)
+		return 0; /* planned */
 	if (vm->device_count == MAX_DEVICES) {
 		device->ops->destroy(device);
 		return -ENOSPC;
 	}
 	vm->devices[vm->device_count++] = device;
 	return 0;
+}
+
+/* For `layout`: whose ids these are, too. A device that the host has not leaves a gap, no error. */
+static int plan_assigned(struct vm *vm, size_t index)
+{
+	struct bpmp_ids *own = &vm->planned_ids[index];
+	int error = vfio_platform_plan(
+		&vm->machine, vm->container, &vm->options->passthrough[index], own);
+
+	if (error == -ENODEV || error == -ENOENT) {
+		vm->unplanned |= 1u << index;
+		return 0;
+	}
+	for (size_t i = 0; i < own->clocks.count && !error; i++)
+		error = bpmp_id_set_add(&vm->ids->clocks, own->clocks.ids[i]);
+	for (size_t i = 0; i < own->resets.count && !error; i++)
+		error = bpmp_id_set_add(&vm->ids->resets, own->resets.ids[i]);
+	for (size_t i = 0; i < own->power_domains.count && !error; i++)
+		error = bpmp_id_set_add(&vm->ids->power_domains, own->power_domains.ids[i]);
+	return error;
 }
 
 static int create_assigned(struct vm *vm)
@@ -35,6 +58,10 @@ static int create_assigned(struct vm *vm)
 		return 0;
 	error = vfio_container_create(&vm->machine, &vm->container);
 	for (size_t i = 0; i < options->passthrough_count && !error; i++) {
+		if (vm->machine.planning) {
+			error = plan_assigned(vm, i);
+			continue;
+		}
 		error = vfio_platform_create(
 			&vm->machine, vm->container, &options->passthrough[i], vm->ids, &device);
 		if (!error)
@@ -97,6 +124,8 @@ static int create_console(struct vm *vm)
 
 	if (vm->options->console.kind == CONSOLE_NONE)
 		return 0;
+	if (vm->machine.planning)
+		return virtio_device_plan(&vm->machine, "console");
 	error = console_create(&vm->machine, &vm->options->console, &device);
 	return error ? error : add(vm, device);
 }

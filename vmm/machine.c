@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/machine.h"
 
+#include "devices/bpmp/ids.h"
 #include "seccomp/jail.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -320,6 +321,41 @@ static enum exit_status status_of(enum machine_end why)
 
 	log_info("%s", ends[why].text);
 	return ends[why].status;
+}
+
+int machine_plan(const struct options *options, struct vm **planned, bool *guessed)
+{
+	static const enum gic_version wanted[] = { GIC_V3, GIC_V3, GIC_V2 };
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int error;
+
+	*planned = vm;
+	if (!vm)
+		return -ENOMEM;
+	init(vm, options);
+	vm->machine.planning = true;
+	vm->planned_ids = calloc(MAX_PASSTHROUGH, sizeof(*vm->planned_ids));
+	if (!vm->planned_ids)
+		return -ENOMEM;
+	*guessed = access("/dev/kvm", R_OK | W_OK) != 0 ||
+		kvm_host_open(&vm->kvm, &vm->run_size) != 0 || choose_gic(vm) != 0;
+	if (*guessed)
+		vm->gic.version = wanted[options->irqchip];
+	error = gic_claim(&vm->gic, &vm->layout);
+	if (!error)
+		error = layout_claim(
+			&vm->layout, "RAM (--memory)", options->memory.base, options->memory.size);
+	return error ? error : devices_create(vm);
+}
+
+void machine_plan_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	devices_destroy(vm);
+	free(vm->planned_ids);
+	close_fd(&vm->kvm.kvm_fd);
+	free(vm);
 }
 
 enum exit_status machine_run(const struct options *options)

@@ -3,6 +3,8 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <stdbool.h>
+
 struct options;
 
 /* bpmp-vmm's exit status, as the man page lists them. */
@@ -16,6 +18,16 @@ enum exit_status {
 	EXIT_DEVICE = 6,
 	EXIT_STOPPED = 7,
 };
+
+struct vm;
+
+/*
+ * Claims the guest's addresses and interrupts as machine_run() would, and starts nothing; needs no
+ * KVM. The GIC's version is a guess where `*guessed`. machine_plan_free() frees *planned, also
+ * after an error. Returns 0 or -errno (logged).
+ */
+int machine_plan(const struct options *options, struct vm **planned, bool *guessed);
+void machine_plan_free(struct vm *vm);
 
 /* Runs one VM to its end. */
 enum exit_status machine_run(const struct options *options);

@@ -5,6 +5,7 @@
 #include "vmm/base/util.h"
 #include "vmm/base/worker.h"
 #include "vmm/control_client.h"
+#include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
 
@@ -64,6 +65,10 @@ static int run_main(int argc, char **argv)
 	}
 	log_set_level((enum log_level)options.log_level);
 	log_set_process(options.name);
+	if (options.json) {
+		log_error("--json is for layout and status; a VM that runs prints nothing");
+		return EXIT_USAGE;
+	}
 	if (options.sandbox)
 		unsetenv(WORKER_UNJAILED_VARIABLE);
 	else
@@ -77,6 +82,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } verbs[] = {
 	{ "run", run_main },
+	{ "layout", layout_main },
 	{ "status", control_client_main },
 	{ "pause", control_client_main },
 	{ "resume", control_client_main },

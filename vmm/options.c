@@ -169,6 +169,13 @@ static int parse_no_reboot(struct options *options, const char *text, char *prob
 	return 0;
 }
 
+static int parse_json(struct options *options, const char *text, char *problem, size_t size)
+{
+	(void)text, (void)problem, (void)size;
+	options->json = true;
+	return 0;
+}
+
 static int parse_version(struct options *options, const char *text, char *problem, size_t size)
 {
 	(void)options, (void)text, (void)problem, (void)size;
@@ -226,6 +233,7 @@ static const struct option option_table[] = {
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
 	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
 		STRING(control) },
+	{ "json", NULL, "layout and status: for programs", .parse = parse_json },
 	{ "help", NULL, "this text", .parse = parse_help },
 	{ "version", NULL, "print the version", .parse = parse_version },
 };
@@ -244,6 +252,8 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	(void)options, (void)text, (void)problem, (void)size;
 	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
 	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n"
+	       "       bpmp-vmm layout [--json] [options]\n"
+	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"
 	       "       bpmp-vmm pause|resume|powerdown|stop --control SOCKET\n"
 	       "Speaks to a VM that was started with --control SOCKET.\n\n");

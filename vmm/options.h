@@ -48,6 +48,7 @@ struct options {
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;
+	bool json;	     /* `layout`: for programs */
 	const char *control; /* the socket's path; NULL: none */
 };
 

@@ -84,6 +84,9 @@ struct vm {
 
 	atomic_ulong undecodable; /* accesses answered with an external abort */
 
+	struct bpmp_ids *planned_ids; /* `layout`: of each --passthrough; else NULL */
+	uint32_t unplanned;	      /* those that the host has not: 1 << index */
+
 	struct control control; /* --control */
 	bool paused;		/* through it: the gate stays closed, after a reset, too */
 	int64_t started_ms;	/* on the monotonic clock: the first start of the guest */

@@ -221,6 +221,11 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	mailbox->supervisor.worker = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
 
 	error = claim_addresses(mailbox);
+	if (machine->planning) {
+		free(mailbox);
+		*device = NULL;
+		return error;
+	}
 	if (!error) {
 		error = open_channels(mailbox);
 		if (error)

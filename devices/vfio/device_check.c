@@ -208,14 +208,13 @@ static int check_group(const struct vfio_options *options, struct vfio_location 
 	return 0;
 }
 
-int vfio_locate_device(const struct vfio_host *host, const struct vfio_options *options,
-	struct vfio_location *location)
+static int find_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location, const struct bus **bus)
 {
-	const struct bus *bus = NULL;
 	int error;
 
 	memset(location, 0, sizeof(*location));
-	error = find_on_a_bus(host, options->device, location, &bus);
+	error = find_on_a_bus(host, options->device, location, bus);
 	if (error != 0)
 		return error;
 	if (!exists(location->directory, "of_node")) {
@@ -224,6 +223,25 @@ int vfio_locate_device(const struct vfio_host *host, const struct vfio_options *
 			options->device, location->directory);
 		return -ENODEV;
 	}
+	return 0;
+}
+
+int vfio_find_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location)
+{
+	const struct bus *bus;
+
+	return find_device(host, options, location, &bus);
+}
+
+int vfio_locate_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location)
+{
+	const struct bus *bus = NULL;
+	int error = find_device(host, options, location, &bus);
+
+	if (error != 0)
+		return error;
 	error = check_driver(host, options->device, location, bus);
 	if (error != 0)
 		return error;

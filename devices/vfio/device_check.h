@@ -17,6 +17,12 @@ struct vfio_location {
 };
 
 /*
+ * The device's directory alone, whatever driver it has. Returns 0, or -EINVAL or -ENODEV (logged).
+ */
+int vfio_find_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location);
+
+/*
  * Looks at sysfs alone; opens nothing of VFIO. Returns 0 with *location, or -errno with a line
  * logged that names the cause and the commands that mend it: -EINVAL (not a name), -ENODEV (no
  * such device, or one without a device-tree node), -EBUSY (another driver has it), -ENXIO (no

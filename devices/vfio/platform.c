@@ -335,6 +335,98 @@ static int open_device(struct vfio_platform *platform, struct bpmp_ids *ids)
 	return error;
 }
 
+/* How many cells an interrupt has whose controller the node, or one above it, names; a GIC's 3. */
+static uint32_t interrupt_cells(struct host_tree *tree, const struct host_node *node)
+{
+	char path[PATH_MAX];
+	uint32_t phandle = 0, cells = 3;
+	struct host_node *above = NULL;
+	bool found = host_node_u32(node, "interrupt-parent", &phandle);
+	char *end;
+
+	snprintf(path, sizeof(path), "%s", node->path);
+	while (!found && (end = strrchr(path, '/')) != NULL) {
+		*end = '\0';
+		if (host_tree_read_path(tree, path, &above) != 0)
+			break;
+		found = host_node_u32(above, "interrupt-parent", &phandle);
+		host_node_free(above);
+	}
+	node = found ? host_tree_by_phandle(tree, phandle) : NULL;
+	if (node != NULL && host_node_u32(node, "#interrupt-cells", &cells) && cells == 0)
+		cells = 3;
+	return cells;
+}
+
+static size_t count_irqs(struct host_tree *tree, const struct host_node *node)
+{
+	const struct host_property *irqs = host_node_property(node, "interrupts");
+	const struct host_property *extended = host_node_property(node, "interrupts-extended");
+	const struct host_node *controller;
+	uint32_t phandle, cells;
+	size_t count = 0;
+
+	if (extended == NULL)
+		return irqs == NULL ? 0 : irqs->size / 4 / interrupt_cells(tree, node);
+	for (size_t i = 0; host_property_cell(extended, i, &phandle); i += 1 + cells) {
+		controller = host_tree_by_phandle(tree, phandle);
+		if (controller == NULL || !host_node_u32(controller, "#interrupt-cells", &cells))
+			break;
+		count++;
+	}
+	return count;
+}
+
+/* What open_parts() learns from VFIO, as the node has it. */
+static void plan_parts(struct vfio_platform *platform)
+{
+	uint64_t address, size;
+
+	while (platform->region_count < VFIO_MAX_REGIONS &&
+		host_node_region(platform->tree, platform->node, platform->region_count, &address,
+			&size) == 0) {
+		struct vfio_region *region = &platform->regions[platform->region_count];
+
+		snprintf(region->name, sizeof(region->name), "%s region %zu", platform->device.name,
+			platform->region_count++);
+		region->mmio.name = region->name;
+		region->mmio.size = size;
+	}
+	platform->irq_count = count_irqs(platform->tree, platform->node);
+	if (platform->irq_count > MAX_IRQS)
+		platform->irq_count = MAX_IRQS;
+	for (size_t i = 0; i < platform->irq_count; i++)
+		platform->irqs[i].trigger_fd = platform->irqs[i].unmask_fd = -1;
+}
+
+int vfio_platform_plan(struct machine *machine, struct vfio_container *container,
+	const struct vfio_options *options, struct bpmp_ids *ids)
+{
+	struct vfio_platform *platform = calloc(1, sizeof(*platform));
+	struct vfio_location location;
+	int error;
+
+	if (platform == NULL)
+		return -ENOMEM;
+	platform->device = (struct device){ &platform_ops, options->device, machine };
+	platform->container = container;
+	platform->options = *options;
+	platform->fd = -1;
+	error = vfio_find_device(container->host, options, &location);
+	if (error == 0)
+		error = read_node(platform, &location);
+	if (error == 0) {
+		plan_parts(platform);
+		error = place_regions(platform);
+	}
+	if (error == 0)
+		error = place_irqs(platform);
+	if (error == 0)
+		error = clone_bpmp_ids(platform->tree, platform->node, add_id, ids);
+	destroy(&platform->device);
+	return error;
+}
+
 int vfio_platform_create(struct machine *machine, struct vfio_container *container,
 	const struct vfio_options *options, struct bpmp_ids *ids, struct device **device)
 {

@@ -36,4 +36,12 @@ void vfio_container_destroy(struct vfio_container *container);
 int vfio_platform_create(struct machine *machine, struct vfio_container *container,
 	const struct vfio_options *options, struct bpmp_ids *ids, struct device **device);
 
+/*
+ * Claims what vfio_platform_create() would, and opens nothing of VFIO, so that it serves a device
+ * that another driver has: registers and interrupts are counted in its node. Adds the ids to `ids`.
+ * Returns 0 or -errno (logged).
+ */
+int vfio_platform_plan(struct machine *machine, struct vfio_container *container,
+	const struct vfio_options *options, struct bpmp_ids *ids);
+
 #endif

@@ -69,6 +69,14 @@ static int watch(struct virtio_device *virtio)
 	return error;
 }
 
+static int claim(struct machine *machine, const char *name, uint64_t *base, uint32_t *spi)
+{
+	int error = layout_place(machine->layout, name, VIRTIO_WINDOW_BASE, VIRTIO_WINDOW_SIZE,
+		REGISTER_PAGE_STRIDE, base);
+
+	return error != 0 ? error : layout_place_virtio_spi(machine->layout, name, spi);
+}
+
 static int add_registers(struct virtio_device *virtio, const struct virtio_device_options *options)
 {
 	struct machine *machine = virtio->device.machine;
@@ -84,11 +92,8 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.failed = back_end_failed,
 		.fast = machine->fast_path,
 	};
-	int error = layout_place(machine->layout, options->name, VIRTIO_WINDOW_BASE,
-		VIRTIO_WINDOW_SIZE, REGISTER_PAGE_STRIDE, &registers.base);
+	int error = claim(machine, options->name, &registers.base, &virtio->spi);
 
-	if (error == 0)
-		error = layout_place_virtio_spi(machine->layout, options->name, &virtio->spi);
 	if (error == 0)
 		error = virtio_mmio_init(&virtio->mmio, &registers);
 	if (error != 0)
@@ -105,6 +110,14 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 	log_error("%s: cannot set up the device: %s", options->name, strerror(-error));
 	virtio_mmio_close(&virtio->mmio);
 	return error;
+}
+
+int virtio_device_plan(struct machine *machine, const char *name)
+{
+	uint64_t base;
+	uint32_t spi;
+
+	return claim(machine, name, &base, &spi);
 }
 
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,

@@ -45,6 +45,9 @@ struct virtio_device_options {
 	const void *config; /* NULL: the back end has it */
 };
 
+/* Claims what virtio_device_init() claims, for a device that is planned and not made. */
+int virtio_device_plan(struct machine *machine, const char *name);
+
 /*
  * Takes over *worker, which was just started: greets it, claims addresses and an interrupt, and
  * watches it. Returns 0 or -errno (logged); the worker has been stopped then.

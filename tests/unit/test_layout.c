@@ -223,3 +223,32 @@ Test(layout, interrupts_end_where_the_gic_ends)
 	layout.platform_first_spi = UINT16_MAX;
 	cr_assert_eq(layout_place_platform_spi(&layout, "c", &spi), -ENOSPC);
 }
+
+Test(layout, interrupts_know_whose_they_are)
+{
+	uint32_t spi, second;
+
+	cr_assert_eq(layout_claim_spi(&layout, "doorbell", 40), 0);
+	cr_assert_eq(layout_place_virtio_spi(&layout, "console", &spi), 0);
+	cr_assert_eq(layout_place_virtio_spi(&layout, "console", &second), 0);
+	cr_assert_str_eq(layout_spi_owner(&layout, 40), "doorbell");
+	cr_assert_str_eq(layout_spi_owner(&layout, spi), "console");
+	cr_assert_str_eq(layout_spi_owner(&layout, second), "console");
+	cr_assert_eq(layout.owner_count, 2);
+	cr_assert_null(layout_spi_owner(&layout, 41));
+	cr_assert_null(layout_spi_owner(&layout, LAYOUT_MAX_SPI));
+}
+
+Test(layout, more_owners_than_names)
+{
+	char name[16];
+
+	for (uint32_t i = 0; i < LAYOUT_MAX_OWNERS + 3; i++) {
+		snprintf(name, sizeof(name), "device %u", i);
+		cr_assert_eq(layout_claim_spi(&layout, name, i), 0);
+	}
+	cr_assert_str_eq(layout_spi_owner(&layout, LAYOUT_MAX_OWNERS - 1), "device 95");
+	cr_assert_str_eq(
+		layout_spi_owner(&layout, LAYOUT_MAX_OWNERS + 1), "one of too many to name");
+	cr_assert_eq(layout_claim_spi(&layout, "x", LAYOUT_MAX_OWNERS + 1), -EEXIST);
+}

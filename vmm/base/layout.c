@@ -120,6 +120,27 @@ int layout_place_platform(struct layout *layout, const char *name, uint64_t size
 	return layout_place(layout, name, layout->platform_base, layout->platform_size, size, base);
 }
 
+/* The entry of spi_used for `name`. */
+static uint8_t owner(struct layout *layout, const char *name)
+{
+	for (size_t i = 0; i < layout->owner_count; i++)
+		if (strncmp(layout->owners[i], name, sizeof(layout->owners[i]) - 1) == 0)
+			return (uint8_t)(i + 1);
+	if (layout->owner_count == LAYOUT_MAX_OWNERS)
+		return UINT8_MAX;
+	snprintf(layout->owners[layout->owner_count], sizeof(layout->owners[0]), "%s", name);
+	return (uint8_t)++layout->owner_count;
+}
+
+const char *layout_spi_owner(const struct layout *layout, uint32_t spi)
+{
+	if (spi >= LAYOUT_MAX_SPI || !layout->spi_used[spi])
+		return NULL;
+	if (layout->spi_used[spi] > layout->owner_count)
+		return "one of too many to name";
+	return layout->owners[layout->spi_used[spi] - 1];
+}
+
 int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi)
 {
 	if (spi >= LAYOUT_MAX_SPI) {
@@ -132,7 +153,7 @@ int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi)
 			name, spi);
 		return -EEXIST;
 	}
-	layout->spi_used[spi] = 1;
+	layout->spi_used[spi] = owner(layout, name);
 	return 0;
 }
 
@@ -141,7 +162,7 @@ static int place_spi(struct layout *layout, const char *name, uint32_t first, ui
 	for (uint32_t i = first; i < LAYOUT_MAX_SPI; i++) {
 		if (layout->spi_used[i] || i == LAYOUT_BPMP_SPI)
 			continue;
-		layout->spi_used[i] = 1;
+		layout->spi_used[i] = owner(layout, name);
 		*spi = i;
 		return 0;
 	}

@@ -21,12 +21,17 @@ struct layout_range {
 	char name[64];
 };
 
+/* Whoever has interrupts: devices, at most one name each. */
+#define LAYOUT_MAX_OWNERS 96
+
 struct layout {
 	size_t count;
 	struct layout_range ranges[256]; /* ascending by base */
 	uint64_t platform_base, platform_size;
 	uint32_t platform_first_spi;
-	uint8_t spi_used[LAYOUT_MAX_SPI];
+	uint8_t spi_used[LAYOUT_MAX_SPI]; /* 0: free; else 1 + index of its owner, or UINT8_MAX */
+	size_t owner_count;
+	char owners[LAYOUT_MAX_OWNERS][40];
 };
 
 void layout_init(struct layout *layout);
@@ -51,5 +56,8 @@ int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi);
 /* The next free interrupt for an assigned device, or for a virtio device (from 16). */
 int layout_place_platform_spi(struct layout *layout, const char *name, uint32_t *spi);
 int layout_place_virtio_spi(struct layout *layout, const char *name, uint32_t *spi);
+
+/* Who has this interrupt; NULL: nobody. */
+const char *layout_spi_owner(const struct layout *layout, uint32_t spi);
 
 #endif

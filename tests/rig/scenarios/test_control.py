@@ -118,3 +118,66 @@ def test_bpmp_counts_and_a_host_that_hangs(host: Board) -> None:
         host.run("sleep 1")
         assert status(host)["bpmp"]["requests"] >= bpmp["requests"]
         vm.ends(0, "poweroff -f")
+
+
+def layout(host: Board, options: str) -> dict:
+    return json.loads(host.check(f"bpmp-vmm layout --kernel /guest/Image --json {options}"))
+
+
+@on(A, B)
+def test_layout_is_what_the_guest_gets(host: Board) -> None:
+    """Said before the start, by another process: every address and interrupt of the guest's tree."""
+    passthrough = uart.uart_of(host.kind).passthrough
+    options = f"--memory 256M --passthrough {passthrough}"
+    told = layout(host, options)
+    assert told["unknown"] == []
+    with Vm(host, f"--passthrough {passthrough}") as vm:
+        vm.up()
+        base = "/sys/firmware/devicetree/base"
+        nodes = vm.guest(f"cd {base}; for i in *@*; do [ -e $i/interrupts ] && "
+                         "echo $i $(hexdump -v -e '1/1 \"%02x\"' $i/interrupts) || echo $i; done")
+        vm.ends(0, "poweroff -f")
+    ranges = [(row["address"], row["address"] + row["size"]) for row in told["addresses"]]
+    spis = {row["spi"]: row["name"] for row in told["interrupts"]}
+    seen = set()
+    for line in nodes.splitlines():
+        name, _, cells = line.partition(" ")
+        address = int(name.split("@")[1].split(",")[0], 16)
+        assert any(first <= address < end for first, end in ranges), (line, ranges)
+        words = [int(cells[i:i + 8], 16) for i in range(0, len(cells), 8)]
+        if not name.startswith(("timer", "pmu")):
+            seen |= {words[i + 1] for i in range(0, len(words), 3) if words[i] == 0}
+    assert seen and seen <= set(spis), (seen, spis)
+    device = passthrough.split(",")[0]
+    assert device in spis.values() and any(row["name"].startswith(device)
+                                           for row in told["addresses"])
+    if host.kind == B:
+        clocks = {row["id"]: row for row in told["bpmp"]["clocks"]}
+        assert clocks[155]["why"] == "owned" and clocks[155]["by"] == device
+        assert clocks[155]["name"] and clocks[102]["why"] == "shared root"
+        assert clocks[91]["why"] == "ancestor" and clocks[91]["by"] == "clock 102"
+        assert [row["id"] for row in told["bpmp"]["resets"]] == [100]
+
+
+@on(B)
+def test_layout_says_what_it_cannot_know(host: Board) -> None:
+    """Without KVM, VFIO and the BPMP's node: a laptop will do."""
+    device = uart.uart_of(host.kind).device
+    hidden = "/dev/kvm /dev/vfio /dev/bpmp-host"
+    host.check(f"mkdir /tmp/away && mv {hidden} /tmp/away && "
+               f"echo {device} >/sys/bus/platform/drivers/vfio-platform/unbind")
+    try:
+        told = layout(host, f"--passthrough {device} --passthrough none.serial 2>/tmp/said "
+                      "--bpmp auto,clocks=200")
+        table = host.check(f"bpmp-vmm layout --kernel /guest/Image --passthrough {device}")
+    finally:
+        host.run("mv /tmp/away/* /dev; "
+                 f"echo {device} >/sys/bus/platform/drivers/vfio-platform/bind")
+    assert "none.serial" in host.file("/tmp/said")
+    unknown = "\n".join(told["unknown"])
+    for word in ("GICv3 is assumed", "none.serial", "/dev/bpmp-host: No such file"):
+        assert word in unknown
+    assert {row["id"]: row["by"] for row in told["bpmp"]["clocks"]} == {
+        102: device, 155: device, 200: "--bpmp"}
+    assert re.search(r"0x0000000008000000 +0x +10000 +\S", table)
+    assert re.search(rf"clock +155 +owned: {device}", table)
