@@ -142,6 +142,21 @@ int jail_enter_worker(enum jail_role role, int first_unused_fd)
 	return error;
 }
 
+int jail_prepare_worker_threads(void)
+{
+	static const struct jail_files no_files;
+	struct names on = { "" }, off = { "" };
+
+	if (getenv(WORKER_UNJAILED_VARIABLE) != NULL)
+		return 0;
+	return enter_layers(false, &no_files, &on, &off);
+}
+
+int jail_enter_worker_thread(enum jail_role role)
+{
+	return getenv(WORKER_UNJAILED_VARIABLE) != NULL ? 0 : filter_load(role);
+}
+
 int jail_lock_machine(const struct jail_files *files)
 {
 	struct names on = { "" }, off = { "" };

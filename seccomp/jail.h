@@ -10,6 +10,9 @@
 enum jail_role {
 	JAIL_CONSOLE,	 /* worker */
 	JAIL_BPMP,	 /* worker */
+	JAIL_RNG,	 /* worker */
+	JAIL_BLOCK,	 /* worker: a disk's loop */
+	JAIL_BLOCK_IO,	 /* worker: a thread that waits for the disk's I/O */
 	JAIL_VCPU,	 /* machine: a vCPU thread */
 	JAIL_EVENT_LOOP, /* machine: the main thread */
 	JAIL_ROLES
@@ -33,8 +36,18 @@ struct jail_files {
 int jail_enter_worker(enum jail_role role, int first_unused_fd);
 
 /*
- * The same without closing descriptors and without the filter, for the machine, on its main
- * thread before any vCPU thread exists.
+ * For a worker with threads of its own, which are started between this and jail_enter_worker():
+ * gives up what threads inherit. Returns 0 or -errno (logged).
+ */
+int jail_prepare_worker_threads(void);
+
+/* Each such thread calls it first: the filter of `role` for it alone. Returns 0 or -errno (logged).
+ */
+int jail_enter_worker_thread(enum jail_role role);
+
+/*
+ * jail_enter_worker() without closing descriptors and without the filter, for the machine, on its
+ * main thread before any vCPU thread exists.
  */
 int jail_lock_machine(const struct jail_files *files);
 

@@ -68,6 +68,17 @@ static const struct filter_rule vcpu[] = {
 	{ ALLOW(timerfd_settime) },				     /* the clock chip's alarm */
 };
 
+/* The entropy device's worker. */
+static const struct filter_rule rng[] = {
+	{ ALLOW(getrandom) },
+};
+
+/* A disk's threads. Its loop does no I/O, and opens nothing. */
+static const struct filter_rule block_io[] = {
+	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(preadv) }, { ALLOW(pwritev) },
+	{ ALLOW(fdatasync) }, { ALLOW(fallocate) }, { ALLOW(madvise) }, /* its stack, at its end */
+};
+
 /* The event loop builds the VM anew after a guest reset, and takes it down at the end. */
 static const struct filter_rule event_loop[] = {
 	{ ALLOW(epoll_pwait) },
@@ -106,6 +117,11 @@ static const struct filter_rule event_loop[] = {
 static const struct filter_list console_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(terminal) }, { LIST(console) } };
 static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) } };
+static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(rng) } };
+static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) } };
+static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
@@ -119,6 +135,9 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 	} table[JAIL_ROLES] = {
 		[JAIL_CONSOLE] = { console_lists, ARRAY_SIZE(console_lists) },
 		[JAIL_BPMP] = { bpmp_lists, ARRAY_SIZE(bpmp_lists) },
+		[JAIL_RNG] = { rng_lists, ARRAY_SIZE(rng_lists) },
+		[JAIL_BLOCK] = { block_lists, ARRAY_SIZE(block_lists) },
+		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },
 		[JAIL_EVENT_LOOP] = { event_loop_lists, ARRAY_SIZE(event_loop_lists) },
 	};

@@ -8,7 +8,9 @@
 #include "devices/pvpanic.h"
 #include "devices/rtc_pl031.h"
 #include "devices/vfio/vfio.h"
+#include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_device.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -132,6 +134,36 @@ static int create_console(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+/* In the order of the command line: the first is the guest's vda. */
+static int create_disks(struct vm *vm)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < vm->options->disk_count && !error; i++) {
+		struct block_options disk = vm->options->disks[i];
+		struct device *device;
+
+		disk.queue_count = vm->vcpu_count;
+		error = block_create(&vm->machine, &disk, &device);
+		if (!error)
+			error = add(vm, device);
+	}
+	return error;
+}
+
+static int create_rng(struct vm *vm)
+{
+	struct device *device;
+	int error;
+
+	if (!vm->options->rng)
+		return 0;
+	if (vm->machine.planning)
+		return virtio_device_plan(&vm->machine, "rng");
+	error = rng_create(&vm->machine, &device);
+	return error ? error : add(vm, device);
+}
+
 static int create_pvpanic(struct vm *vm)
 {
 	struct device *device;
@@ -165,6 +197,8 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_assigned,
 	create_bpmp,
 	create_console,
+	create_disks,
+	create_rng,
 	create_pvpanic,
 	create_power_key,
 	create_clock,

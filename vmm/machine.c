@@ -345,7 +345,9 @@ int machine_plan(const struct options *options, struct vm **planned, bool *guess
 		kvm_host_open(&vm->kvm, &vm->run_size) != 0 || choose_gic(vm) != 0;
 	if (*guessed)
 		vm->gic.version = wanted[options->irqchip];
-	error = gic_claim(&vm->gic, &vm->layout);
+	error = event_loop_open(&vm->loop); /* which no device uses before it is started */
+	if (!error)
+		error = gic_claim(&vm->gic, &vm->layout);
 	if (!error)
 		error = layout_claim(
 			&vm->layout, "RAM (--memory)", options->memory.base, options->memory.size);
@@ -358,6 +360,7 @@ void machine_plan_free(struct vm *vm)
 		return;
 	devices_destroy(vm);
 	free(vm->planned_ids);
+	event_loop_close(&vm->loop);
 	close_fd(&vm->kvm.kvm_fd);
 	free(vm);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/bpmp.h"
+#include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/base/worker.h"
@@ -20,6 +22,8 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } workers[] = {
 	{ "console", console_worker_main },
+	{ "rng", rng_worker_main },
+	{ "block", block_worker_main },
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
 };

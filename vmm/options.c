@@ -4,6 +4,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/options_check.h"
+#include "vmm/options_disk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,9 @@ static const struct value_field fast_path_fields[] = {
 };
 static const struct value_field grace_fields[] = {
 	{ FIELD("seconds", VALUE_NUMBER, struct options, grace) },
+};
+static const struct value_field rng_fields[] = {
+	{ FIELD("rng", VALUE_BOOL, struct options, rng) },
 };
 static const struct value_field sandbox_fields[] = {
 	{ FIELD("sandbox", VALUE_BOOL, struct options, sandbox) },
@@ -206,12 +210,17 @@ struct option {
 static const struct option option_table[] = {
 	{ "kernel", "FILE", "arm64 kernel Image (required)", STRING(kernel) },
 	{ "initrd", "FILE", "initial RAM disk", STRING(initrd) },
-	{ "cmdline", "STRING", "kernel command line (console=hvc0)", STRING(cmdline) },
+	{ "cmdline", "STRING", "kernel command line (console=hvc0, and root=/dev/vda with a disk)",
+		STRING(cmdline) },
 	{ "memory", "SIZE[,base=ADDR]", "guest RAM (512M at 0x40000000)", FIELDS(memory_fields) },
 	{ "cpus", "N", "vCPUs, 1 to 8 (1)", FIELDS(cpus_fields) },
 	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
 	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
 		.parse = parse_console },
+	{ "disk", "PATH[,ro][,direct][,serial=ID][,format=raw]|vhost-user=SOCKET",
+		"a raw image or block device as the guest's next disk; repeatable",
+		.parse = options_parse_disk },
+	{ "rng", "on|off", "random numbers from the host (on)", FIELDS(rng_fields) },
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",
@@ -355,6 +364,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.memory = { .size = 512ull << 20, .base = 0x40000000 },
 		.cpus.count = 1,
 		.console.kind = CONSOLE_STDIO,
+		.rng = true,
 		.bpmp.host = "/dev/bpmp-host",
 		.fast_path = true,
 		.grace = 30,

@@ -5,6 +5,7 @@
 
 #include "devices/bpmp/bpmp.h"
 #include "devices/vfio/vfio.h"
+#include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "vmm/value.h"
 
@@ -15,6 +16,7 @@
 #define MAX_PASSTHROUGH 16
 #define MAX_CPUS	8
 #define MAX_GRACE	86400 /* seconds */
+#define MAX_DISKS	16
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
 enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
@@ -30,6 +32,9 @@ struct options {
 	} cpus;
 	int irqchip; /* index: auto, gicv3, gicv2 */
 	struct console_options console;
+	struct block_options disks[MAX_DISKS];
+	size_t disk_count;
+	bool rng;
 	struct vfio_options passthrough[MAX_PASSTHROUGH];
 	size_t passthrough_count;
 	struct {

@@ -63,7 +63,10 @@ static void describe_timer(const struct vm *vm, struct fdt_builder *fdt)
 /* What the guest's kernel command line becomes; the caller frees it. */
 static char *command_line(const struct vm *vm)
 {
-	const char *given = vm->options->cmdline ? vm->options->cmdline : "console=hvc0";
+	bool on_disk = vm->options->disk_count > 0 && !vm->options->initrd;
+	const char *given = vm->options->cmdline ? vm->options->cmdline
+		: on_disk			 ? "console=hvc0 root=/dev/vda rootwait"
+						 : "console=hvc0";
 	bool clocks = vm->machine.bpmp_phandle && !strstr(given, "clk_ignore_unused");
 	bool domains = vm->machine.bpmp_phandle && !strstr(given, "pd_ignore_unused");
 	char *line;

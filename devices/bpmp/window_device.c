@@ -227,6 +227,11 @@ int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *option
 	bpmp_window_device_init(window, machine, options->base);
 	error = layout_claim(
 		machine->layout, "bpmp window", window->region.base, window->region.size);
+	if (machine->planning) {
+		window_destroy(&window->device);
+		*device = NULL;
+		return error;
+	}
 	if (!error)
 		error = mmio_bus_add(machine->bus, &window->region);
 	if (!error)

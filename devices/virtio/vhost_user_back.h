@@ -31,6 +31,12 @@ struct vhost_user_back_device {
 	 * back with virtqueue_unpop() and forget it. NULL: nothing to do.
 	 */
 	void (*queue_stopping)(struct vhost_user_back *back, uint32_t index);
+	/*
+	 * Guest memory, or a ring that runs, is about to be replaced: when this returns, the device
+	 * uses no pointer into guest memory, and has pushed every buffer that it is done with.
+	 * NULL: it never keeps any over a turn of its loop.
+	 */
+	void (*settle)(struct vhost_user_back *back);
 };
 
 /*

@@ -70,6 +70,12 @@ int vhost_user_back_find_rings(
 	return virtqueue_find_rings(&queue->ring, &back->memory, &queue->addresses);
 }
 
+static void settle(struct vhost_user_back *back)
+{
+	if (back->device->settle != NULL)
+		back->device->settle(back);
+}
+
 /* Memory may be replaced under running rings (hotplug): they go on at the same place. */
 static int set_mem_table(struct vhost_user_back *back)
 {
@@ -92,6 +98,7 @@ static int set_mem_table(struct vhost_user_back *back)
 		guest_memory_unmap(&memory);
 		return error;
 	}
+	settle(back);
 	guest_memory_unmap(&back->memory);
 	back->memory = memory;
 	for (uint32_t i = 0; i < back->device->queue_count; i++) {
@@ -133,6 +140,8 @@ static int set_vring_addr(struct vhost_user_back *back)
 	/* Logging of writes is for migration, which is not offered. */
 	if (queue == NULL || address->flags != 0)
 		return -EINVAL;
+	if (queue->started)
+		settle(back);
 	queue->addresses = addresses;
 	queue->addresses_set = true;
 	/* They are looked up again when the ring starts; here, so that a wrong one is answered. */

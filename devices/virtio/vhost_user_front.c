@@ -378,6 +378,8 @@ static int negotiate_protocol(struct vhost_user_front *user, uint32_t queue_coun
 			(unsigned long long)queues, queue_count);
 		return -ENOTSUP;
 	}
+	if (error == 0)
+		user->queue_count = queues < UINT32_MAX ? (uint32_t)queues : UINT32_MAX;
 	return error;
 }
 
@@ -393,6 +395,7 @@ int vhost_user_front_open(
 		.name = name,
 		.socket = socket,
 		.deadline_ms = VHOST_DEADLINE_MS,
+		.queue_count = queue_count,
 	};
 	if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) != 0 ||
 		setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) != 0) {

@@ -18,6 +18,8 @@ struct vhost_user_front {
 	int socket;
 	int deadline_ms; /* VHOST_DEADLINE_MS */
 	uint64_t protocol_features;
+	uint32_t queue_count; /* that the back end has, as far as it says; those that were asked for
+			       * otherwise */
 	bool protocol_negotiated; /* VHOST_USER_F_PROTOCOL_FEATURES */
 	int error; /* after the first failure every operation returns it: the stream is out of step
 		    */
@@ -25,7 +27,7 @@ struct vhost_user_front {
 
 /*
  * Greets the back end behind `socket` (SOCK_STREAM, blocking; stays the caller's) and negotiates.
- * `queue_count` queues will be used. Returns 0, or -errno (logged): those of vhost.h, and
+ * At least `queue_count` queues will be used. Returns 0, or -errno (logged): those of vhost.h, and
  * -ENOTSUP when the back end lacks VIRTIO_F_VERSION_1 or queues.
  */
 int vhost_user_front_open(

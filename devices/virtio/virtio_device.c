@@ -31,6 +31,16 @@ static void worker_ended(struct event_source *source)
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
 }
 
+/* A back end that is no child of ours. */
+static void connection_ended(struct event_source *source)
+{
+	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
+
+	event_loop_remove(virtio->device.machine->loop, source);
+	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
+		"its back end closed the connection");
+}
+
 static void queue_failed(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, queue_failed);
@@ -43,8 +53,8 @@ static void back_end_failed(struct virtio_mmio *mmio, int error)
 {
 	struct virtio_device *virtio = container_of(mmio, struct virtio_device, mmio);
 
-	/* A worker that is gone is reaped by the event loop, which can say how it ended. */
-	if (error == -ECONNRESET && virtio->worker.kind != NULL)
+	/* The event loop sees it too, and can say how a worker of ours ended. */
+	if (error == -ECONNRESET)
 		return;
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
 		error == -ETIMEDOUT ? "its back end does not answer"
@@ -58,12 +68,18 @@ static int watch(struct virtio_device *virtio)
 
 	virtio->queue_failed.fd = virtio->mmio.error_fd;
 	virtio->queue_failed.ready = queue_failed;
-	virtio->worker_ended.fd = virtio->worker.pid_fd;
-	virtio->worker_ended.ready = worker_ended;
 	error = event_loop_add(loop, &virtio->queue_failed);
 	if (error != 0)
 		return error;
-	error = event_loop_add(loop, &virtio->worker_ended);
+	if (virtio->worker.pid_fd >= 0) {
+		virtio->worker_ended.fd = virtio->worker.pid_fd;
+		virtio->worker_ended.ready = worker_ended;
+		error = event_loop_add(loop, &virtio->worker_ended);
+	} else {
+		virtio->worker_ended.fd = virtio->socket;
+		virtio->worker_ended.ready = connection_ended;
+		error = event_loop_add_hang_up(loop, &virtio->worker_ended);
+	}
 	if (error != 0)
 		event_loop_remove(loop, &virtio->queue_failed);
 	return error;
@@ -83,7 +99,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 	struct virtio_mmio_options registers = {
 		.name = options->name,
 		.device_id = options->device_id,
-		.queue_count = options->queue_count,
+		.queue_count = virtio->front.queue_count,
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
@@ -134,8 +150,10 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	virtio->worker = *worker;
 	virtio->socket = worker->socket;
 	virtio->worker.socket = -1;
-	error = vhost_user_front_open(
-		&virtio->front, virtio->socket, options->name, options->queue_count);
+	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
+		options->fewer_queues ? 1 : options->queue_count);
+	if (virtio->front.queue_count > options->queue_count)
+		virtio->front.queue_count = options->queue_count;
 	if (error == 0)
 		error = add_registers(virtio, options);
 	if (error != 0) {
@@ -210,7 +228,8 @@ void virtio_device_close(struct virtio_device *virtio, int grace_ms)
 {
 	struct event_loop *loop = virtio->device.machine->loop;
 
-	if (virtio->worker.pid_fd >= 0)
+	/* It may be removed already, which does no harm while its descriptor is open. */
+	if (virtio->worker.pid_fd >= 0 || virtio->worker.kind == NULL)
 		event_loop_remove(loop, &virtio->worker_ended);
 	event_loop_remove(loop, &virtio->queue_failed);
 	close_fd(&virtio->socket);

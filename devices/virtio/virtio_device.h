@@ -32,7 +32,8 @@ struct virtio_device {
 			       * under a vCPU */
 	uint32_t spi;
 	bool attached;
-	struct event_source worker_ended, queue_failed;
+	struct event_source worker_ended; /* by its pid_fd; another's back end by its socket */
+	struct event_source queue_failed;
 };
 
 struct virtio_device_options {
@@ -40,6 +41,7 @@ struct virtio_device_options {
 	const struct device_ops *ops;
 	uint32_t device_id;
 	uint32_t queue_count;
+	bool fewer_queues; /* as many as the back end has, at most queue_count */
 	uint32_t queue_size_max;
 	uint32_t config_size;
 	const void *config; /* NULL: the back end has it */
@@ -50,7 +52,9 @@ int virtio_device_plan(struct machine *machine, const char *name);
 
 /*
  * Takes over *worker, which was just started: greets it, claims addresses and an interrupt, and
- * watches it. Returns 0 or -errno (logged); the worker has been stopped then.
+ * watches it. For a back end that is no child of ours it holds a connected socket alone, with kind
+ * NULL and pid_fd -1. Returns 0 or -errno (logged); the worker has been stopped, and its socket
+ * closed, then.
  */
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	const struct virtio_device_options *options, struct worker *worker);

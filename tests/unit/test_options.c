@@ -51,6 +51,8 @@ Test(options, defaults)
 	cr_assert_eq(options.irqchip, 0);
 	cr_assert_eq(options.console.kind, CONSOLE_STDIO);
 	cr_assert_eq(options.passthrough_count, 0);
+	cr_assert_eq(options.disk_count, 0);
+	cr_assert(options.rng);
 	cr_assert_eq(options.bpmp.mode, BPMP_AUTO);
 	cr_assert_str_eq(options.bpmp.host, "/dev/bpmp-host");
 	cr_assert_eq(options.bpmp.clocks.count, 0);
@@ -132,6 +134,37 @@ Test(options, consoles)
 		else
 			cr_assert_null(options.console.path);
 	}
+}
+
+Test(options, disks)
+{
+	assert_right(
+		"--disk a --disk path=/b,ro,serial=x-1 --disk /dev/c,direct,format=raw --rng off");
+	cr_assert_eq(options.disk_count, 3);
+	cr_assert_str_eq(options.disks[0].path, "a");
+	cr_assert(!options.disks[0].read_only && !options.disks[0].direct);
+	cr_assert_null(options.disks[0].serial);
+	cr_assert_str_eq(options.disks[1].path, "/b");
+	cr_assert(options.disks[1].read_only && !options.disks[1].direct);
+	cr_assert_str_eq(options.disks[1].serial, "x-1");
+	cr_assert(!options.disks[2].read_only && options.disks[2].direct);
+	cr_assert_not(options.rng);
+	assert_right("--disk vhost-user=/run/d");
+	cr_assert_null(options.disks[0].path);
+	cr_assert_str_eq(options.disks[0].vhost_user, "/run/d");
+	assert_right("--disk a,serial=12345678901234567890");
+}
+
+Test(options, at_most_sixteen_disks)
+{
+	static char line[512];
+
+	for (int i = 0; i < MAX_DISKS; i++)
+		strcat(line, "--disk a ");
+	assert_right(line);
+	cr_assert_eq(options.disk_count, MAX_DISKS);
+	cr_assert_eq(parse(strcat(line, "--kernel x --disk a")), OPTIONS_BAD);
+	cr_assert_not_null(strstr(fake_log_text(), "at most 16 disks"));
 }
 
 Test(options, events)
@@ -292,6 +325,15 @@ static const struct {
 	{ "--kernel x --console pty,unix=/a", "--console pty,unix=/a", "give one of stdio" },
 	{ "--kernel x --console unix=/a,file=/b", "--console", "give one of stdio" },
 	{ "--kernel x --console unix=", "--console unix=", "empty" },
+	{ "--kernel x --disk ro", "--disk ro: give the path", "vhost-user=SOCKET" },
+	{ "--kernel x --disk a,format=qcow2", "qcow2 is not built", "qemu-img convert" },
+	{ "--kernel x --disk a,format=vmdk", "vmdk", "raw, qcow2" },
+	{ "--kernel x --disk a,vhost-user=/s", "not both", "vhost-user=SOCKET" },
+	{ "--kernel x --disk vhost-user=/s,ro", "--disk vhost-user=/s,ro", "back end" },
+	{ "--kernel x --disk a,serial=123456789012345678901", "serial", "1 to 20" },
+	{ "--kernel x --disk a,serial=a/b", "serial", "without spaces and slashes" },
+	{ "--kernel x --disk a,raed-only", "raed-only", "unknown key" },
+	{ "--kernel x --rng maybe", "--rng maybe", "'on' or 'off'" },
 	{ "--kernel x --passthrough /sys/a", "--passthrough /sys/a", "without a path" },
 	{ "--kernel x --passthrough compatible=a", "--passthrough", "give the device's name" },
 	{ "--kernel x --passthrough a --passthrough a", "--passthrough a", "given twice" },
@@ -340,7 +382,8 @@ Test(options, help_names_every_option, .init = cr_redirect_stdout)
 {
 	static const char *const names[] = { "kernel", "initrd", "cmdline", "memory", "cpus",
 		"irqchip", "console", "passthrough", "bpmp", "platform", "dump-dtb", "on-reset",
-		"on-panic", "no-reboot", "sandbox", "log-level", "name", "help", "version" };
+		"on-panic", "no-reboot", "disk", "rng", "sandbox", "log-level", "name", "help",
+		"version" };
 	static char text[16384];
 	char option[32];
 	FILE *said = cr_get_redirected_stdout();

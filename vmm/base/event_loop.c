@@ -24,6 +24,13 @@ int event_loop_add(struct event_loop *loop, struct event_source *source)
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }
 
+int event_loop_add_hang_up(struct event_loop *loop, struct event_source *source)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP, .data.ptr = source };
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
+}
+
 void event_loop_remove(struct event_loop *loop, struct event_source *source)
 {
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);

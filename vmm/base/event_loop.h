@@ -20,6 +20,9 @@ void event_loop_close(struct event_loop *loop);
 
 /* Returns 0 or -errno. The descriptor stays the caller's. */
 int event_loop_add(struct event_loop *loop, struct event_source *source);
+
+/* The same, but for the other end of a connected socket: ready() is called when it is closed. */
+int event_loop_add_hang_up(struct event_loop *loop, struct event_source *source);
 void event_loop_remove(struct event_loop *loop, struct event_source *source);
 
 /* Waits up to `timeout_ms` (-1: for ever) and serves what is ready. Returns 0 or -errno. */

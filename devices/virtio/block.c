@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's side of a disk: its image, its back end, its place in the machine. */
+#include "devices/virtio/block.h"
+
+#include "devices/virtio/block_image.h"
+#include "devices/virtio/block_start.h"
+#include "devices/virtio/virtio_device.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/virtio_ids.h>
+
+/* What is in flight may be finished, then the worker ends. */
+#define END_GRACE_MS	    2000
+
+/*
+ * Bytes of configuration space that another's back end is asked for: up to the last field of virtio
+ * 1.1, write_zeroes_may_unmap with its padding. qemu-storage-daemon refuses to be asked for more
+ * than it knows of.
+ */
+#define FOREIGN_CONFIG_SIZE 60
+
+struct block {
+	struct virtio_device virtio;
+	char name[96];
+};
+
+static void block_destroy(struct device *device)
+{
+	struct block *block = container_of(device, struct block, virtio.device);
+
+	virtio_device_close(&block->virtio, END_GRACE_MS);
+	free(block);
+}
+
+static const struct device_ops block_ops = {
+	.describe = virtio_device_describe,
+	.attach = virtio_device_attach,
+	.quiesce = virtio_device_quiesce,
+	.destroy = block_destroy,
+};
+
+static int start_worker(const struct block *block, const struct block_options *options,
+	const struct block_image *image, struct worker *worker)
+{
+	struct block_start start = {
+		.shape = {
+			.disk = {
+				.sectors = image->size / BLOCK_SECTOR,
+				.read_only = options->read_only,
+				.can_discard = image->can_discard,
+			},
+			.logical_size = image->logical_size,
+			.physical_size = image->physical_size,
+			.queue_count = options->queue_count,
+		},
+		.memory_alignment = image->memory_alignment,
+		.offset_alignment = image->offset_alignment,
+	};
+	int error;
+
+	memcpy(start.name, block->name, sizeof(start.name));
+	if (options->serial != NULL)
+		memcpy(start.shape.disk.id, options->serial,
+			strnlen(options->serial, BLOCK_ID_SIZE));
+	error = worker_start(worker, "block", SOCK_STREAM, &image->fd, 1, true);
+	if (error != 0)
+		return error;
+	if (send(worker->socket, &start, sizeof(start), MSG_NOSIGNAL) == (ssize_t)sizeof(start))
+		return 0;
+	error = -errno;
+	log_error("%s: its worker ended at once: %s", block->name, strerror(-error));
+	worker_stop(worker, 0);
+	return error;
+}
+
+static int open_own(
+	struct block *block, struct machine *machine, const struct block_options *options)
+{
+	const struct virtio_device_options device = {
+		.name = block->name,
+		.ops = &block_ops,
+		.device_id = VIRTIO_ID_BLOCK,
+		.queue_count = options->queue_count,
+		.queue_size_max = BLOCK_QUEUE_SIZE,
+		.config_size = sizeof(struct virtio_blk_config),
+	};
+	struct block_image image;
+	struct worker worker;
+	int error = block_image_open(&image, options);
+
+	if (error != 0)
+		return error;
+	error = start_worker(block, options, &image, &worker);
+	/* The worker has a descriptor of its own, and the lock with it. */
+	block_image_close(&image);
+	return error == 0 ? virtio_device_init(&block->virtio, machine, &device, &worker) : error;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, error;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_error("--disk vhost-user=%s: the path is longer than the %zu bytes that a "
+			  "socket's may have; give a shorter one",
+			path, sizeof(address.sun_path) - 1);
+		return -EINVAL;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	error = -errno;
+	log_error("--disk vhost-user=%s: %s; start its back end first", path, strerror(-error));
+	close_fd(&fd);
+	return error;
+}
+
+static int open_foreign(
+	struct block *block, struct machine *machine, const struct block_options *options)
+{
+	const struct virtio_device_options device = {
+		.name = block->name,
+		.ops = &block_ops,
+		.device_id = VIRTIO_ID_BLOCK,
+		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
+		.fewer_queues = true,
+		.queue_size_max = BLOCK_QUEUE_SIZE,
+		.config_size = FOREIGN_CONFIG_SIZE,
+	};
+	struct worker worker = { .pid = -1, .pid_fd = -1, .socket = -1 };
+
+	worker.socket = connect_to(options->vhost_user);
+	if (worker.socket < 0)
+		return worker.socket;
+	return virtio_device_init(&block->virtio, machine, &device, &worker);
+}
+
+int block_create(
+	struct machine *machine, const struct block_options *options, struct device **device)
+{
+	struct block *block = calloc(1, sizeof(*block));
+	int error;
+
+	*device = NULL;
+	if (block == NULL)
+		return -ENOMEM;
+	snprintf(block->name, sizeof(block->name), "disk %s",
+		options->path != NULL ? options->path : options->vhost_user);
+	if (machine->planning)
+		error = virtio_device_plan(machine, block->name);
+	else if (options->path != NULL)
+		error = open_own(block, machine, options);
+	else
+		error = open_foreign(block, machine, options);
+	if (error != 0 || machine->planning) {
+		free(block);
+		return error;
+	}
+	*device = &block->virtio.device;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's disks: virtio block devices (virtio 1.2, section 5.2), each with its own back end. */
+#ifndef DEVICES_VIRTIO_BLOCK_H
+#define DEVICES_VIRTIO_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct device;
+struct machine;
+
+/* Letters, digits and the like, as they go into the guest's /dev/disk/by-id (5.2.6). */
+#define BLOCK_SERIAL_MAX 20
+
+/* One `--disk`. Strings live as long as the process. */
+struct block_options {
+	const char *path;	/* of a raw image or block device; NULL: */
+	const char *vhost_user; /* socket of a back end that somebody else runs */
+	const char *serial;	/* NULL: none */
+	bool read_only, direct;
+	uint32_t queue_count; /* at most; one for each vCPU is best */
+};
+
+/*
+ * Opens and locks the image and starts a worker for it, or connects to the back end; claims a
+ * register file and an interrupt. Returns 0 with *device, or -errno with a line logged that names
+ * cause and remedy.
+ */
+int block_create(
+	struct machine *machine, const struct block_options *options, struct device **device);
+
+/* The worker's main; returns its exit status. */
+int block_worker_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/options_disk.h"
+
+#include "vmm/base/util.h"
+#include "vmm/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One `--disk` as it is written; block_options is what it means. */
+struct disk_text {
+	const char *path, *serial, *vhost_user;
+	bool read_only, direct;
+	int format; /* index in format_choices; -1: not given */
+};
+
+static const char *const format_choices[] = { "raw", "qcow2", NULL };
+
+#define FIELD(key, type, member)                                                                   \
+	{                                                                                          \
+		key, type, offsetof(struct disk_text, member), NULL                                \
+	}
+
+static const struct value_field disk_fields[] = {
+	FIELD("path", VALUE_STRING, path),
+	FIELD("ro", VALUE_BOOL, read_only),
+	FIELD("direct", VALUE_BOOL, direct),
+	FIELD("serial", VALUE_STRING, serial),
+	{ "format", VALUE_CHOICE, offsetof(struct disk_text, format), format_choices },
+	FIELD("vhost-user", VALUE_STRING, vhost_user),
+};
+
+/* NULL, or what is wrong with it. */
+static const char *wrong_serial(const char *serial)
+{
+	size_t length = strlen(serial);
+
+	if (length == 0 || length > BLOCK_SERIAL_MAX)
+		return "serial has 1 to 20 characters";
+	for (size_t i = 0; i < length; i++)
+		if (!isgraph((unsigned char)serial[i]) || serial[i] == '/')
+			return "serial has letters, digits and marks, without spaces and slashes";
+	return NULL;
+}
+
+/* NULL, or what does not go together. */
+static const char *wrong_disk(const struct disk_text *disk)
+{
+	if (disk->path != NULL && disk->vhost_user != NULL)
+		return "give a path or vhost-user=SOCKET, not both";
+	if (disk->vhost_user != NULL &&
+		(disk->read_only || disk->direct || disk->serial != NULL || disk->format >= 0))
+		return "ro, direct, serial and format are for the back end of vhost-user to say";
+	if ((disk->vhost_user != NULL && !*disk->vhost_user) ||
+		(disk->vhost_user == NULL && (disk->path == NULL || !*disk->path)))
+		return "give the path of a raw image or block device, or vhost-user=SOCKET";
+	/* Never guessed: a raw image's contents are the guest's to choose. */
+	if (disk->format == 1)
+		return "qcow2 is not built yet; convert it (qemu-img convert -O raw IN OUT), or "
+		       "let a qemu-storage-daemon serve it and give vhost-user=SOCKET";
+	return disk->serial != NULL ? wrong_serial(disk->serial) : NULL;
+}
+
+int options_parse_disk(struct options *options, const char *text, char *problem, size_t size)
+{
+	struct disk_text given = { .format = -1 };
+	const char *wrong;
+
+	if (value_parse(text, disk_fields, ARRAY_SIZE(disk_fields), &given, problem, size))
+		return -EINVAL;
+	wrong = options->disk_count == MAX_DISKS ? "at most 16 disks" : wrong_disk(&given);
+	if (wrong != NULL) {
+		snprintf(problem, size, "%s", wrong);
+		return -EINVAL;
+	}
+	options->disks[options->disk_count++] = (struct block_options){
+		.path = given.path,
+		.vhost_user = given.vhost_user,
+		.serial = given.serial,
+		.read_only = given.read_only,
+		.direct = given.direct,
+	};
+	return 0;
+}
