@@ -6,6 +6,7 @@
 #include "devices/pvpanic.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/vsock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -93,6 +94,17 @@ static int create_console(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_vsock(struct vm *vm)
+{
+	struct device *device;
+	int error;
+
+	if (vm->options->vsock_cid == 0)
+		return 0;
+	error = vsock_create(&vm->machine, vm->options->vsock_cid, &device);
+	return error ? error : add(vm, device);
+}
+
 static int create_pvpanic(struct vm *vm)
 {
 	struct device *device;
@@ -106,6 +118,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_assigned,
 	create_bpmp,
 	create_console,
+	create_vsock,
 	create_pvpanic,
 };
 

@@ -4,6 +4,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/options_check.h"
+#include "vmm/options_net.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -199,6 +200,8 @@ static const struct option option_table[] = {
 	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
 	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
 		.parse = parse_console },
+	{ "vsock", "CID", "sockets between host and guest, which has this address",
+		.parse = options_parse_vsock },
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",

@@ -29,6 +29,7 @@ struct options {
 	} cpus;
 	int irqchip; /* index: auto, gicv3, gicv2 */
 	struct console_options console;
+	uint32_t vsock_cid; /* 0: none */
 	struct vfio_options passthrough[MAX_PASSTHROUGH];
 	size_t passthrough_count;
 	struct {

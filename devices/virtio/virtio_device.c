@@ -63,7 +63,8 @@ static int watch(struct virtio_device *virtio)
 	error = event_loop_add(loop, &virtio->queue_failed);
 	if (error != 0)
 		return error;
-	error = event_loop_add(loop, &virtio->worker_ended);
+	if (virtio->worker.pid_fd >= 0)
+		error = event_loop_add(loop, &virtio->worker_ended);
 	if (error != 0)
 		event_loop_remove(loop, &virtio->queue_failed);
 	return error;
@@ -79,7 +80,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
-		.front = &virtio->front.front,
+		.front = virtio->back_end,
 		.memory = machine->memory,
 		.failed = back_end_failed,
 		.fast = machine->fast_path,
@@ -99,7 +100,8 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		error = mmio_bus_add(machine->bus, &virtio->mmio.region);
 		if (error == 0)
 			return 0;
-		event_loop_remove(machine->loop, &virtio->worker_ended);
+		if (virtio->worker.pid_fd >= 0)
+			event_loop_remove(machine->loop, &virtio->worker_ended);
 		event_loop_remove(machine->loop, &virtio->queue_failed);
 	}
 	log_error("%s: cannot set up the device: %s", options->name, strerror(-error));
@@ -121,6 +123,7 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	virtio->worker = *worker;
 	virtio->socket = worker->socket;
 	virtio->worker.socket = -1;
+	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(
 		&virtio->front, virtio->socket, options->name, options->queue_count);
 	if (error == 0)
@@ -130,6 +133,21 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 		worker_stop(&virtio->worker, 1000);
 	}
 	return error;
+}
+
+int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct vhost_front *back_end)
+{
+	virtio->device = (struct device){
+		.ops = options->ops,
+		.name = options->name,
+		.machine = machine,
+	};
+	virtio->attached = false;
+	virtio->worker = (struct worker){ .pid_fd = -1, .socket = -1 };
+	virtio->socket = -1;
+	virtio->back_end = back_end;
+	return add_registers(virtio, options);
 }
 
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt)
