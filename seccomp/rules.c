@@ -11,6 +11,7 @@
 #include <asm/termbits.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
+#include <linux/vhost.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 
@@ -79,6 +80,23 @@ static const struct filter_rule block_io[] = {
 	{ ALLOW(fdatasync) }, { ALLOW(fallocate) }, { ALLOW(madvise) }, /* its stack, at its end */
 };
 
+/* What the kernel's vhost is told when a driver starts, which is on a vCPU thread. */
+static const struct filter_rule vhost_start[] = {
+	{ ALLOW_IOCTL(VHOST_SET_FEATURES) },
+	{ ALLOW_IOCTL(VHOST_SET_MEM_TABLE) },
+	{ ALLOW_IOCTL(VHOST_SET_VRING_NUM) },
+	{ ALLOW_IOCTL(VHOST_SET_VRING_BASE) },
+	{ ALLOW_IOCTL(VHOST_SET_VRING_ADDR) },
+	{ ALLOW_IOCTL(VHOST_SET_VRING_ERR) },
+	{ ALLOW_IOCTL(VHOST_SET_VRING_CALL) },
+};
+
+/* And when it stops: on a vCPU thread, or on the event loop when the guest is reset. */
+static const struct filter_rule vhost_stop[] = {
+	{ ALLOW_IOCTL(VHOST_SET_VRING_KICK) },
+	{ ALLOW_IOCTL(VHOST_VSOCK_SET_RUNNING) },
+};
+
 /* The event loop builds the VM anew after a guest reset, and takes it down at the end. */
 static const struct filter_rule event_loop[] = {
 	{ ALLOW(epoll_pwait) },
@@ -123,9 +141,9 @@ static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messa
 	{ LIST(memory) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(vcpu) } };
+	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) } };
+	{ LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) }, { LIST(vhost_stop) } };
 
 void filter_rules(enum jail_role role, const struct filter_list **lists, size_t *count)
 {

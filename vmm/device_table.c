@@ -12,6 +12,7 @@
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_device.h"
+#include "devices/virtio/vsock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -164,6 +165,19 @@ static int create_rng(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_vsock(struct vm *vm)
+{
+	struct device *device;
+	int error;
+
+	if (vm->options->vsock_cid == 0)
+		return 0;
+	if (vm->machine.planning)
+		return virtio_device_plan(&vm->machine, "vsock");
+	error = vsock_create(&vm->machine, vm->options->vsock_cid, &device);
+	return error ? error : add(vm, device);
+}
+
 static int create_pvpanic(struct vm *vm)
 {
 	struct device *device;
@@ -199,6 +213,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_console,
 	create_disks,
 	create_rng,
+	create_vsock,
 	create_pvpanic,
 	create_power_key,
 	create_clock,

@@ -5,6 +5,7 @@
 #include "vmm/base/util.h"
 #include "vmm/options_check.h"
 #include "vmm/options_disk.h"
+#include "vmm/options_net.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -221,6 +222,8 @@ static const struct option option_table[] = {
 		"a raw image or block device as the guest's next disk; repeatable",
 		.parse = options_parse_disk },
 	{ "rng", "on|off", "random numbers from the host (on)", FIELDS(rng_fields) },
+	{ "vsock", "CID", "sockets between host and guest, which has this address",
+		.parse = options_parse_vsock },
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",

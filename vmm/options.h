@@ -35,6 +35,7 @@ struct options {
 	struct block_options disks[MAX_DISKS];
 	size_t disk_count;
 	bool rng;
+	uint32_t vsock_cid; /* 0: none */
 	struct vfio_options passthrough[MAX_PASSTHROUGH];
 	size_t passthrough_count;
 	struct {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What serves a virtio device's queues, as the register file sees it: a vhost back end, behind a
- * transport. There is one transport now, the vhost-user socket; the kernel's vhost ioctls fit the
- * same operations.
+ * transport: the vhost-user socket (vhost_user_front.h) or the kernel's ioctls (vhost_kernel.h).
  *
  * Operations may wait for the back end, up to VHOST_DEADLINE_MS each. They return 0 or -errno:
  * -ECONNRESET when the back end is gone, -ETIMEDOUT when it did not answer in time, -EREMOTEIO
- * when it refused, -EPROTO when its answer makes no sense. One thread at a time.
+ * when it refused, -EPROTO when its answer makes no sense; the kernel's refusals are its own
+ * -errno. One thread at a time.
  */
 #ifndef DEVICES_VIRTIO_VHOST_H
 #define DEVICES_VIRTIO_VHOST_H

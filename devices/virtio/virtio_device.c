@@ -61,6 +61,12 @@ static void back_end_failed(struct virtio_mmio *mmio, int error)
 				    : "its back end refuses what the protocol asks for");
 }
 
+/* A worker of ours that is not reaped yet, or a connection; the kernel's vhost does not end. */
+static bool is_watched(const struct virtio_device *virtio)
+{
+	return virtio->worker.pid_fd >= 0 || (virtio->worker.kind == NULL && virtio->socket >= 0);
+}
+
 static int watch(struct virtio_device *virtio)
 {
 	struct event_loop *loop = virtio->device.machine->loop;
@@ -75,7 +81,7 @@ static int watch(struct virtio_device *virtio)
 		virtio->worker_ended.fd = virtio->worker.pid_fd;
 		virtio->worker_ended.ready = worker_ended;
 		error = event_loop_add(loop, &virtio->worker_ended);
-	} else {
+	} else if (virtio->socket >= 0) {
 		virtio->worker_ended.fd = virtio->socket;
 		virtio->worker_ended.ready = connection_ended;
 		error = event_loop_add_hang_up(loop, &virtio->worker_ended);
@@ -103,7 +109,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
-		.front = &virtio->front.front,
+		.front = virtio->back_end,
 		.memory = machine->memory,
 		.failed = back_end_failed,
 		.fast = machine->fast_path,
@@ -120,7 +126,8 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		error = mmio_bus_add(machine->bus, &virtio->mmio.region);
 		if (error == 0)
 			return 0;
-		event_loop_remove(machine->loop, &virtio->worker_ended);
+		if (is_watched(virtio))
+			event_loop_remove(machine->loop, &virtio->worker_ended);
 		event_loop_remove(machine->loop, &virtio->queue_failed);
 	}
 	log_error("%s: cannot set up the device: %s", options->name, strerror(-error));
@@ -150,6 +157,7 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	virtio->worker = *worker;
 	virtio->socket = worker->socket;
 	virtio->worker.socket = -1;
+	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
 		options->fewer_queues ? 1 : options->queue_count);
 	if (virtio->front.queue_count > options->queue_count)
@@ -161,6 +169,21 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 		worker_stop(&virtio->worker, 1000);
 	}
 	return error;
+}
+
+int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct vhost_front *back_end)
+{
+	virtio->device = (struct device){
+		.ops = options->ops,
+		.name = options->name,
+		.machine = machine,
+	};
+	virtio->attached = false;
+	virtio->worker = (struct worker){ .pid_fd = -1, .socket = -1 };
+	virtio->socket = -1;
+	virtio->back_end = back_end;
+	return add_registers(virtio, options);
 }
 
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt)
@@ -229,7 +252,7 @@ void virtio_device_close(struct virtio_device *virtio, int grace_ms)
 	struct event_loop *loop = virtio->device.machine->loop;
 
 	/* It may be removed already, which does no harm while its descriptor is open. */
-	if (virtio->worker.pid_fd >= 0 || virtio->worker.kind == NULL)
+	if (is_watched(virtio))
 		event_loop_remove(loop, &virtio->worker_ended);
 	event_loop_remove(loop, &virtio->queue_failed);
 	close_fd(&virtio->socket);

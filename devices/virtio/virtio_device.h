@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every virtio device of the machine has: a register file in the window for them, an
- * interrupt, a vhost-user back end that is usually a worker of ours, and the operations of
- * devices/device.h on those. A device embeds it and adds how its worker is started.
+ * interrupt, a vhost back end that is usually a worker of ours, and the operations of
+ * devices/device.h on those. A device embeds it and adds how its back end is started.
  */
 #ifndef DEVICES_VIRTIO_VIRTIO_DEVICE_H
 #define DEVICES_VIRTIO_VIRTIO_DEVICE_H
@@ -26,10 +26,11 @@
 struct virtio_device {
 	struct device device;
 	struct virtio_mmio mmio;
-	struct vhost_user_front front;
-	struct worker worker; /* pid_fd -1: the back end is no child of ours */
-	int socket;	      /* the front end's; not in `worker`, whose reaping would close it
-			       * under a vCPU */
+	struct vhost_front *back_end;  /* `front`, or the kernel's */
+	struct vhost_user_front front; /* not used with the kernel's */
+	struct worker worker;	       /* pid_fd -1: the back end is no child of ours */
+	int socket; /* the front end's; not in `worker`, whose reaping would close it
+		     * under a vCPU */
 	uint32_t spi;
 	bool attached;
 	struct event_source worker_ended; /* by its pid_fd; another's back end by its socket */
@@ -58,6 +59,13 @@ int virtio_device_plan(struct machine *machine, const char *name);
  */
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	const struct virtio_device_options *options, struct worker *worker);
+
+/*
+ * The same for a back end in the kernel, which was opened already and stays the caller's, until
+ * after virtio_device_close().
+ */
+int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct vhost_front *back_end);
 
 /* For struct device_ops. */
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt);

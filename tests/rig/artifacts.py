@@ -71,7 +71,7 @@ def device_tree(board: str, gic: int, cpus: int) -> Path:
 
 @functools.cache
 def helper(where: str, name: str) -> Path:
-    """A program of tests/rig/host or tests/rig/guest, built for arm64 and linked statically."""
+    """A program of tests/rig/host, guest or both, built for arm64 and linked statically."""
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:

@@ -83,6 +83,7 @@ def guest(series: str = "") -> bytes:
     """`series`: of the guest's kernel, if it is not the host's."""
     archive = _base(artifacts.RIG / "guest" / "init")
     _add_helpers(archive, "guest")
+    _add_helpers(archive, "both")
     _add_modules(archive, for_guest=True, series=series)
     return archive.finish()
 
@@ -102,6 +103,7 @@ def host(series: str = "") -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
+    _add_helpers(archive, "both")
     if artifacts.VMM.exists():
         archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
         for path, library in artifacts.libraries(artifacts.VMM):

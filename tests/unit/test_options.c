@@ -53,6 +53,7 @@ Test(options, defaults)
 	cr_assert_eq(options.passthrough_count, 0);
 	cr_assert_eq(options.disk_count, 0);
 	cr_assert(options.rng);
+	cr_assert_eq(options.vsock_cid, 0);
 	cr_assert_eq(options.bpmp.mode, BPMP_AUTO);
 	cr_assert_str_eq(options.bpmp.host, "/dev/bpmp-host");
 	cr_assert_eq(options.bpmp.clocks.count, 0);
@@ -71,6 +72,18 @@ Test(options, run_is_the_default_verb)
 {
 	cr_assert_eq(parse("run --kernel Image"), OPTIONS_RUN);
 	cr_assert_eq(parse("--kernel Image run"), OPTIONS_BAD);
+}
+
+Test(options, vsock_takes_every_address_that_a_guest_may_have)
+{
+	assert_right("--vsock 3");
+	cr_assert_eq(options.vsock_cid, 3);
+	assert_right("--vsock cid=0xfffffffe");
+	cr_assert_eq(options.vsock_cid, 0xfffffffe);
+	cr_assert_eq(parse("--kernel Image --vsock 2"), OPTIONS_BAD);
+	cr_assert_eq(parse("--kernel Image --vsock 0xffffffff"), OPTIONS_BAD);
+	cr_assert_eq(parse("--kernel Image --vsock 0x100000003"), OPTIONS_BAD);
+	cr_assert_eq(parse("--kernel Image --vsock"), OPTIONS_BAD);
 }
 
 Test(options, values_stand_alone_or_behind_an_equals_sign)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/vhost_fake.h"
+
+#include "devices/virtio/vhost_host.h"
+#include "tests/unit/fakes.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <linux/vhost.h>
+
+struct vhost_fake vhost_fake;
+
+int vhost_host_open(const char *path)
+{
+	fake_trace("open %s", path);
+	return vhost_fake.open_error != 0 ? vhost_fake.open_error
+					  : open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static void trace_file(const char *what, const void *argument)
+{
+	const struct vhost_vring_file *file = argument;
+
+	fake_trace("%s %u %s", what, file->index, file->fd < 0 ? "none" : "fd");
+}
+
+static void trace_state(const char *what, const void *argument)
+{
+	const struct vhost_vring_state *state = argument;
+
+	fake_trace("%s %u %u", what, state->index, state->num);
+}
+
+static void trace_memory(const struct vhost_memory *memory)
+{
+	for (uint32_t i = 0; i < memory->nregions; i++)
+		fake_trace("memory 0x%" PRIx64 " 0x%" PRIx64 "%s",
+			(uint64_t)memory->regions[i].guest_phys_addr,
+			(uint64_t)memory->regions[i].memory_size,
+			memory->regions[i].userspace_addr != 0 ? "" : " nowhere");
+}
+
+int vhost_host_ioctl(int fd, unsigned long request, void *argument)
+{
+	uint64_t value;
+
+	(void)fd;
+	if (request == vhost_fake.refused)
+		return vhost_fake.refusal;
+	switch (request) {
+	case VHOST_SET_OWNER:
+		fake_trace("owner");
+		break;
+	case VHOST_GET_FEATURES:
+		memcpy(argument, &vhost_fake.features, sizeof(vhost_fake.features));
+		break;
+	case VHOST_SET_FEATURES:
+		memcpy(&value, argument, sizeof(value));
+		fake_trace("features 0x%" PRIx64, value);
+		break;
+	case VHOST_SET_MEM_TABLE:
+		trace_memory(argument);
+		break;
+	case VHOST_SET_VRING_NUM:
+		trace_state("size", argument);
+		break;
+	case VHOST_SET_VRING_BASE:
+		trace_state("base", argument);
+		break;
+	case VHOST_SET_VRING_ADDR:
+		fake_trace("address %u", ((const struct vhost_vring_addr *)argument)->index);
+		break;
+	case VHOST_SET_VRING_ERR:
+		trace_file("error", argument);
+		break;
+	case VHOST_SET_VRING_CALL:
+		trace_file("call", argument);
+		break;
+	case VHOST_SET_VRING_KICK:
+		trace_file("kick", argument);
+		break;
+	case VHOST_VSOCK_SET_GUEST_CID:
+		memcpy(&value, argument, sizeof(value));
+		fake_trace("cid %" PRIu64, value);
+		break;
+	case VHOST_VSOCK_SET_RUNNING:
+		fake_trace("running %d", *(const int *)argument);
+		break;
+	default:
+		fake_trace("unknown request 0x%lx", request);
+		break;
+	}
+	return 0;
+}
