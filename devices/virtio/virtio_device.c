@@ -99,13 +99,14 @@ static int claim(struct machine *machine, const char *name, uint64_t *base, uint
 	return error != 0 ? error : layout_place_virtio_spi(machine->layout, name, spi);
 }
 
-static int add_registers(struct virtio_device *virtio, const struct virtio_device_options *options)
+static int add_registers(struct virtio_device *virtio, const struct virtio_device_options *options,
+	uint32_t queue_count)
 {
 	struct machine *machine = virtio->device.machine;
 	struct virtio_mmio_options registers = {
 		.name = options->name,
 		.device_id = options->device_id,
-		.queue_count = virtio->front.queue_count,
+		.queue_count = queue_count,
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
@@ -163,7 +164,7 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	if (virtio->front.queue_count > options->queue_count)
 		virtio->front.queue_count = options->queue_count;
 	if (error == 0)
-		error = add_registers(virtio, options);
+		error = add_registers(virtio, options, virtio->front.queue_count);
 	if (error != 0) {
 		close_fd(&virtio->socket);
 		worker_stop(&virtio->worker, 1000);
@@ -183,7 +184,7 @@ int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *mach
 	virtio->worker = (struct worker){ .pid_fd = -1, .socket = -1 };
 	virtio->socket = -1;
 	virtio->back_end = back_end;
-	return add_registers(virtio, options);
+	return add_registers(virtio, options, options->queue_count);
 }
 
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt)
