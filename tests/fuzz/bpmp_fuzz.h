@@ -8,6 +8,7 @@
 
 #include "devices/bpmp/host.h"
 #include "devices/bpmp/message.h"
+#include "devices/bpmp/opened.h"
 #include "devices/bpmp/policy.h"
 #include "devices/bpmp/server.h"
 #include "vmm/base/log.h"
@@ -50,6 +51,8 @@ struct fuzz_host {
 	struct bpmp_server *server;
 	bool started;		   /* the guest's requests come now */
 	int owned_enables;	   /* of clock 155, that the host carried out */
+	bool restoring;		   /* what comes now is no request of the guest's */
+	unsigned int asked;	   /* transfers since the guest's last request */
 	void (*meanwhile)(void *); /* what the guest does during a request */
 	void *meanwhile_argument;
 };
@@ -78,6 +81,8 @@ static inline void fuzz_check_clock(const struct fuzz_host *host, const struct b
 	case BPMP_CLK_SET_RATE:
 	case BPMP_CLK_SET_PARENT:
 	case BPMP_CLK_DISABLE:
+	case BPMP_CLK_RESET_REFCOUNTS:
+		fuzz_check(!bpmp_is_protected_root(call->id));
 		fuzz_check(clock && clock->owned && host->started && call->id == 155);
 		break;
 	default:
@@ -89,10 +94,34 @@ static inline void fuzz_check_request(
 	const struct fuzz_host *host, const struct bpmp_request *request)
 {
 	struct bpmp_call call = bpmp_call_of(request);
+	const struct bpmp_openable *openable = bpmp_openable_mrq(request->mrq);
+	static const uint8_t zero[BPMP_DATA_SIZE];
+	struct bpmp_clk_request clk;
 	uint32_t size;
 
+	fuzz_check(request->size <= BPMP_DATA_SIZE);
+	fuzz_check(
+		memcmp(request->data + request->size, zero, BPMP_DATA_SIZE - request->size) == 0);
+	if (openable) {
+		fuzz_check(bpmp_is_opened(host->server->policy.opened, openable));
+		fuzz_check(request->size >= openable->least && request->size <= openable->most);
+		return;
+	}
 	fuzz_check(bpmp_request_size(request->mrq, &size) && size == request->size);
+	if (request->mrq == BPMP_MRQ_CLK && call.command == BPMP_CLK_RESET_REFCOUNTS)
+		fuzz_check(bpmp_is_opened(
+			host->server->policy.opened, bpmp_openable_clk_command(call.command)));
+	if (request->mrq == BPMP_MRQ_CLK && call.command == BPMP_CLK_SET_PARENT &&
+		!host->restoring) {
+		memcpy(&clk, request->data, sizeof(clk));
+		fuzz_check(clk.parent != 155 &&
+			bpmp_policy_clock(&host->server->policy, clk.parent) != NULL);
+	}
 	switch (request->mrq) {
+	case BPMP_MRQ_QUERY_ABI: /* of an MRQ that is opened */
+		memcpy(&size, request->data, sizeof(size));
+		fuzz_check(bpmp_is_opened(host->server->policy.opened, bpmp_openable_mrq(size)));
+		break;
 	case BPMP_MRQ_CLK:
 		fuzz_check_clock(host, &call);
 		break;
@@ -120,6 +149,7 @@ static inline int fuzz_transfer(
 	uint32_t room = response->size;
 
 	fuzz_check_request(host, request);
+	host->asked++;
 	if (host->meanwhile)
 		host->meanwhile(host->meanwhile_argument);
 	/* Mostly success, or nothing gets far. */
@@ -151,7 +181,10 @@ static inline void fuzz_check_response(const struct bpmp_server *server,
 		fuzz_check(response->size == 0);
 		return;
 	}
-	fuzz_check(response->size == bpmp_response_size(&call));
+	if (bpmp_openable_mrq(call.mrq))
+		fuzz_check(response->size <= bpmp_response_size(&call));
+	else
+		fuzz_check(response->size == bpmp_response_size(&call));
 	if (call.mrq != BPMP_MRQ_CLK || call.command != BPMP_CLK_GET_ALL_INFO)
 		return;
 	memcpy(&info, response->data, sizeof(info));
@@ -163,13 +196,17 @@ static inline void fuzz_check_response(const struct bpmp_server *server,
 	fuzz_check(info.name[BPMP_NAME_SIZE - 1] == '\0');
 }
 
-/* Returns false when the host's answers keep the VM from starting. */
+/*
+ * `mrqs`: what `--bpmp mrqs=` opened. Returns false when the host's answers keep the VM from
+ * starting.
+ */
 static inline bool fuzz_start(
-	struct fuzz_host *host, struct bpmp_server *server, struct fuzz_input *input)
+	struct fuzz_host *host, struct bpmp_server *server, struct fuzz_input *input, uint32_t mrqs)
 {
 	const struct bpmp_ids ids = { .clocks = { 2, { 102, 155 } },
 		.resets = { 1, { 100 } },
-		.power_domains = { 1, { 35 } } };
+		.power_domains = { 1, { 35 } },
+		.mrqs = mrqs };
 
 	log_set_level((enum log_level) - 1);
 	*host = (struct fuzz_host){

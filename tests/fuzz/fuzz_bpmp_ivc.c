@@ -118,7 +118,9 @@ static void request(struct world *world)
 
 static void guest_reset(struct world *world)
 {
+	world->host.restoring = true;
 	bpmp_server_restore(&world->server);
+	world->host.restoring = false;
 	memset(world->memory, 0, sizeof(world->memory));
 	bpmp_ivc_init(&world->ivc, world->memory, world->memory + BPMP_IVC_AREA_SIZE);
 	bpmp_server_guest_starts(&world->server);
@@ -131,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world.shared.region = (struct mmio_region){ "shared", 0, AREAS, &bpmp_shared_memory_ops };
 	world.shared.memory = world.memory;
 	bpmp_ivc_init(&world.ivc, world.memory, world.memory + BPMP_IVC_AREA_SIZE);
-	if (!fuzz_start(&world.host, &world.server, &world.input))
+	if (!fuzz_start(&world.host, &world.server, &world.input, 0))
 		return 0;
 	world.host.meanwhile_argument = &world;
 	for (int i = 0; i < 1000 && world.input.left; i++) {
