@@ -3,12 +3,14 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/config.h"
 #include "vmm/options_check.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_net.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef BPMP_VMM_VERSION
@@ -191,6 +193,13 @@ static int parse_version(struct options *options, const char *text, char *proble
 	return OPTION_LAST;
 }
 
+/* --config: done before all others, which win. */
+static int parse_config(struct options *options, const char *text, char *problem, size_t size)
+{
+	(void)options, (void)text, (void)problem, (void)size;
+	return 0;
+}
+
 /* Prints the table below. */
 static parse_fn parse_help;
 
@@ -203,6 +212,7 @@ struct option {
 	const struct value_field *fields;
 	size_t field_count;
 	parse_fn *parse;
+	bool repeats; /* each adds one */
 };
 
 #define STRING(member) .string_offset = offsetof(struct options, member) + 1
@@ -227,7 +237,7 @@ static const struct option option_table[] = {
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",
-		.parse = parse_passthrough },
+		.parse = parse_passthrough, .repeats = true },
 	{ "bpmp",
 		"auto|mailbox|proxy|off[,host=PATH][,base=ADDR][,clocks=ID:ID...][,resets=ID...]"
 		"[,power-domains=ID...][,mrqs=NAME:NAME...][,audit=FILE][,trap]",
@@ -251,6 +261,8 @@ static const struct option option_table[] = {
 	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
 		STRING(control) },
 	{ "json", NULL, "layout and status: for programs", .parse = parse_json },
+	{ "config", "FILE", "these options as a JSON object; the command line wins",
+		.parse = parse_config },
 	{ "help", NULL, "this text", .parse = parse_help },
 	{ "version", NULL, "print the version", .parse = parse_version },
 };
@@ -317,6 +329,81 @@ static void unknown_option(const char *word, size_t length)
 		log_error("unknown option --%s; see bpmp-vmm --help", name);
 }
 
+/* Applies a text that does not last: fields copy what they keep, others may keep it. */
+static int apply_copy(struct options *options, const struct option *option, const char *text,
+	char *problem, size_t size)
+{
+	char *copy;
+	int error;
+
+	if (option->fields)
+		return apply(options, option, text, problem, size);
+	copy = strdup(text);
+	error = copy ? apply(options, option, copy, problem, size) : -ENOMEM;
+	if (error)
+		free(copy);
+	return error;
+}
+
+/* An option of a file of --config. */
+static int apply_config(void *context, const struct config_value *value, char *problem, size_t size)
+{
+	const struct option *option = find_option(value->name, strlen(value->name));
+	const char *names[ARRAY_SIZE(option_table)], *close, *text = value->text;
+
+	if (!option) {
+		for (size_t i = 0; i < ARRAY_SIZE(option_table); i++)
+			names[i] = option_table[i].name;
+		close = value_suggest(value->name, names, ARRAY_SIZE(names));
+		snprintf(problem, size,
+			close ? "unknown option; did you mean \"%s\"?" : "unknown option%s",
+			close ? close : "");
+		return -EINVAL;
+	}
+	if (option->parse == parse_config || option->parse == parse_help ||
+		option->parse == parse_version || option->parse == parse_json)
+		snprintf(problem, size, "not in a file; give it on the command line");
+	else if (value->in_array && !option->repeats)
+		snprintf(problem, size, "cannot be given more than once");
+	else if (!option->argument && text)
+		snprintf(problem, size, "it is true or false");
+	else if (option->string_offset && value->object)
+		snprintf(problem, size, "it is a string, no object");
+	else if (option->string_offset && !text)
+		snprintf(problem, size, "it needs a value: %s", option->argument);
+	else if (!option->argument && !value->on)
+		return 0;
+	else
+		return apply_copy(context, option,
+			text		    ? text
+				: value->on ? "on"
+					    : "off",
+			problem, size);
+	return -EINVAL;
+}
+
+/* Applies the files of --config. What is wrong with other words is said when they are taken. */
+static enum options_result take_files(struct options *options, int argc, char **argv, int i)
+{
+	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+		const char *word = argv[i] + 2, *text;
+		size_t length = strcspn(word, "=");
+		const struct option *option = find_option(word, length);
+
+		if (!option || option->parse == parse_help || option->parse == parse_version)
+			break;
+		text = word + length + 1;
+		if (option->argument && word[length] != '=') {
+			if (++i == argc)
+				break;
+			text = argv[i];
+		}
+		if (option->parse == parse_config && config_read(text, apply_config, options))
+			return OPTIONS_BAD;
+	}
+	return OPTIONS_RUN;
+}
+
 /* Takes the option at argv[*i], and its value; OPTIONS_RUN to go on with the next. */
 static enum options_result take(struct options *options, int argc, char **argv, int *i)
 {
@@ -376,6 +463,9 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	};
 	if (i < argc && strcmp(argv[i], "run") == 0)
 		i++;
+	result = take_files(options, argc, argv, i);
+	if (result != OPTIONS_RUN)
+		return result;
 	for (; i < argc; i++) {
 		result = take(options, argc, argv, &i);
 		if (result != OPTIONS_RUN)

@@ -168,22 +168,46 @@ static int unknown_key(const char *key, size_t length, const struct value_field 
 	return -EINVAL;
 }
 
+/* Up to a comma that stands alone: two are one of the value's own. */
+static size_t word_length(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length] && (text[length] != ',' || text[length + 1] == ','))
+		length += text[length] == ',' ? 2 : 1;
+	return length;
+}
+
+/* The first `length` bytes of `text`, malloc'ed, with one comma for each two. */
+static char *copy_item(const char *text, size_t length)
+{
+	char *item = strndup(text, length), *to = item;
+
+	for (const char *from = item; item && *from; from++) {
+		*to++ = *from;
+		from += from[0] == ',' && from[1] == ',';
+	}
+	if (to)
+		*to = '\0';
+	return item;
+}
+
 /* How much of `text` is the first item, commas that belong to its value included. */
 static size_t item_length(const char *text, const struct value_field *fields, size_t count)
 {
-	size_t length = strcspn(text, ","), key_length = strcspn(text, "=,");
+	size_t length = word_length(text), key_length = strcspn(text, "=,");
 	const struct value_field *field = find_field(text, key_length, fields, count);
 
 	if (!field || field->type != VALUE_COMPATIBLE || text[key_length] != '=')
 		return length;
 	while (text[length] == ',') {
 		const char *word = text + length + 1;
-		size_t word_length = strcspn(word, ",");
+		size_t size = word_length(word);
 
-		if (word_length == 0 || strcspn(word, "=,") < word_length ||
-			find_field(word, word_length, fields, count))
+		if (size == 0 || strcspn(word, "=,") < size ||
+			find_field(word, size, fields, count))
 			break;
-		length += 1 + word_length;
+		length += 1 + size;
 	}
 	return length;
 }
@@ -193,12 +217,16 @@ int value_parse(const char *text, const struct value_field *fields, size_t field
 {
 	bool first = true;
 
+	if (text[0] == ',' && text[1] && text[1] != ',') {
+		first = false;
+		text++;
+	}
 	while (first || *text) {
 		size_t length = item_length(text, fields, field_count);
 		size_t key_length = strcspn(text, "=,");
 		const struct value_field *field = find_field(text, key_length, fields, field_count);
 		const char *value = NULL;
-		char *item = strndup(text, length);
+		char *item = copy_item(text, length);
 		int error;
 
 		if (!item)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Values of options: `key=value` lists with commas, where the first value may stand without its
- * key and a boolean may be bare. One description of the fields serves every source of options.
+ * key and a boolean may be bare. Two commas are one that belongs to a value. One description of the
+ * fields serves every source of options.
  */
 #ifndef VMM_VALUE_H
 #define VMM_VALUE_H
@@ -37,7 +38,8 @@ struct value_field {
 };
 
 /*
- * Parses `text` into `target` by the fields. The first item may be the bare value of field 0.
+ * Parses `text` into `target` by the fields. The first item may be the bare value of field 0, but
+ * for a text that begins with a comma: it has keys alone.
  * Strings are copied and never freed: options live as long as the process.
  * Returns 0 or -EINVAL with the cause, without a newline, in `problem`.
  */

@@ -230,7 +230,31 @@ Test(value, compatible_needs_its_value)
 	assert_wrong("1,compatible,arm", "'compatible' needs a value");
 	assert_wrong("1,compatible=", "compatible is empty");
 	assert_wrong("1,compatible=arm,", "ends in a comma");
-	assert_wrong("1,compatible=arm,,flag", "unknown key ''");
+	assert_wrong("1,compatible=arm,,,", "ends in a comma");
+}
+
+Test(value, two_commas_are_one_of_the_values)
+{
+	cr_assert_eq(parse("1,string=a,,b,number=2"), 0);
+	cr_assert_str_eq(target.string, "a,b");
+	cr_assert_eq(target.number, 2);
+	cr_assert_eq(parse("1,string=,,,,x,,,flag"), 0);
+	cr_assert_str_eq(target.string, ",,x,");
+	cr_assert(target.flag);
+	cr_assert_eq(parse("1,compatible=arm,,pl011,primecell,flag"), 0);
+	cr_assert_str_eq(target.compatible, "arm,pl011,primecell");
+	cr_assert_eq(parse("1,compatible=arm,,flag"), 0);
+	cr_assert_str_eq(target.compatible, "arm,flag");
+	cr_assert_not(target.flag);
+}
+
+Test(value, comma_in_front_leaves_no_bare_value)
+{
+	cr_assert_eq(parse(",number=2,string=x=y"), 0);
+	cr_assert_eq(target.number, 2);
+	cr_assert_str_eq(target.string, "x=y");
+	assert_wrong(",1", "unknown key '1'");
+	assert_wrong(",sise=1", "did you mean 'size'?");
 }
 
 Test(value, later_values_win)
@@ -251,7 +275,8 @@ Test(value, unknown_keys_are_named_with_the_close_one)
 Test(value, stray_commas)
 {
 	assert_wrong("1,", "it ends in a comma");
-	assert_wrong("1,,flag", "unknown key ''");
+	assert_wrong("1,,flag", "size '1,flag' is not a size");
+	assert_wrong("1,,,", "size '1,' is not a size");
 	assert_wrong(",", "size '' is not a size");
 	assert_wrong("", "size '' is not a size");
 }

@@ -181,3 +181,14 @@ def test_layout_says_what_it_cannot_know(host: Board) -> None:
         102: device, 155: device, 200: "--bpmp"}
     assert re.search(r"0x0000000008000000 +0x +10000 +\S", table)
     assert re.search(rf"clock +155 +owned: {device}", table)
+
+
+@on(A)
+def test_options_from_a_file(host: Board) -> None:
+    """Relative paths are the caller's, and the command line wins."""
+    config = {"kernel": "Image", "initrd": "initrd", "memory": {"size": "128M"}, "cpus": 2,
+              "console": {"file": "/tmp/a,b"}, "cmdline": "console=hvc0 rig.do=poweroff",
+              "no-reboot": True}
+    host.check(f"cat >/tmp/vm.json <<'X'\n{json.dumps(config, indent=1)}\nX")
+    host.check("cd /guest && bpmp-vmm --cpus 1 --config /tmp/vm.json", 90)
+    assert "guest: up, 1 CPU" in host.file("/tmp/a,b")

@@ -121,6 +121,11 @@ WRONG = [
           f"{FILES} --passthrough {UART},compatible=arm,pl011 --bpmp mailbox,host=/tmp", 3, "/tmp"),
     Wrong("unknown BPMP mode", f"{FILES} --bpmp mail", 2, "mail", "mailbox"),
     Wrong("BPMP ids not numbers", f"{FILES} --bpmp mailbox,clocks=uarta", 2, "uarta"),
+    Wrong("configuration missing", "--config /none", 2, "--config /none.*No such file", "path"),
+    Wrong("configuration that is no JSON", "--config /tmp/c", 2, "/tmp/c: line 2: not JSON",
+          before="printf '{\\n\"cpus\" 2 }' >/tmp/c"),
+    Wrong("configuration with an unknown option", "--config /tmp/c", 2,
+          "/tmp/c: line 2: \"kernl\"", "kernel", before="printf '{\\n\"kernl\": 2 }' >/tmp/c"),
     Wrong("dump to a missing directory", f"{FILES} --dump-dtb /none/d", 2, "/none/d"),
 ]
 
