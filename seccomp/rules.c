@@ -80,6 +80,7 @@ static const struct filter_rule event_loop[] = {
 	{ ALLOW(unlinkat) }, /* the console's socket, and the control socket */
 	{ ALLOW(accept4) },  /* the control socket's clients */
 	{ ALLOW(mremap) },   /* an answer that grows */
+	{ ALLOW(timerfd_settime) },
 	{ ALLOW_IOCTL(KVM_CREATE_VM) },
 	{ ALLOW_IOCTL(KVM_CHECK_EXTENSION) },
 	{ ALLOW_IOCTL(KVM_ENABLE_CAP) },

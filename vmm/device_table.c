@@ -3,6 +3,7 @@
 
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/ids.h"
+#include "devices/gpio_pl061.h"
 #include "devices/pvpanic.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/console.h"
@@ -130,12 +131,25 @@ static int create_pvpanic(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_power_key(struct vm *vm)
+{
+	struct device *device;
+	int error = gpio_create(&vm->machine, &device);
+
+	if (!error)
+		error = add(vm, device);
+	if (!error)
+		vm->power_key = device;
+	return error;
+}
+
 /* Assigned devices before the BPMP: their nodes name the ids that it serves. */
 static int (*const device_table[])(struct vm *vm) = {
 	create_assigned,
 	create_bpmp,
 	create_console,
 	create_pvpanic,
+	create_power_key,
 };
 
 int devices_create(struct vm *vm)

@@ -8,6 +8,7 @@
 #include "vmm/boot.h"
 #include "vmm/device_table.h"
 #include "vmm/kvm_host.h"
+#include "vmm/shutdown.h"
 #include "vmm/status.h"
 #include "vmm/tree.h"
 #include "vmm/vcpu.h"
@@ -37,10 +38,7 @@ static void on_signal(struct event_source *source)
 
 	if (read(source->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	machine_end(&vm->machine, MACHINE_STOPPED, NULL,
-		info.ssi_signo == SIGTERM	   ? "stopped by SIGTERM"
-			: info.ssi_signo == SIGINT ? "stopped by SIGINT"
-						   : "stopped by SIGHUP");
+	shutdown_on_signal(vm, (int)info.ssi_signo);
 }
 
 /* Before any thread and any worker: both inherit the mask (workers clear it). */
@@ -72,6 +70,8 @@ static int open_events(struct vm *vm)
 		error = event_loop_add(&vm->loop, &vm->signals);
 	if (!error)
 		error = event_loop_add(&vm->loop, &vm->wake);
+	if (!error)
+		error = shutdown_open(vm);
 	if (error)
 		log_error("cannot set up the event loop: %s", strerror(-error));
 	return error;
@@ -95,6 +95,7 @@ static void init(struct vm *vm, const struct options *options)
 	vm->boot.kernel_fd = vm->boot.initrd_fd = -1;
 	vm->signals.fd = vm->wake.fd = vm->loop.epoll_fd = -1;
 	vm->control.listener.fd = -1;
+	vm->shutdown.timer.fd = -1;
 	vm->vcpu_count = (uint32_t)options->cpus.count;
 	vm->gic.cpus = vm->vcpu_count;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
@@ -244,6 +245,8 @@ static int start(struct vm *vm)
 /* Whether the guest goes on after this end, by --on-reset and --on-panic. */
 static bool restarts(const struct vm *vm, enum machine_end why)
 {
+	if (vm->shutdown.asked)
+		return false; /* its answer to the power key is an end, whichever it is */
 	if (why == MACHINE_RESET)
 		return vm->options->on_reset == ON_EVENT_RESTART;
 	if (why == MACHINE_PANIC)
@@ -299,6 +302,7 @@ static void destroy(struct vm *vm)
 	close_fd(&vm->kvm.kvm_fd);
 	close_fd(&vm->signals.fd);
 	close_fd(&vm->wake.fd);
+	close_fd(&vm->shutdown.timer.fd);
 	event_loop_close(&vm->loop);
 }
 

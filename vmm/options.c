@@ -69,6 +69,9 @@ static const struct value_field on_panic_fields[] = {
 static const struct value_field fast_path_fields[] = {
 	{ FIELD("fast-path", VALUE_BOOL, struct options, fast_path) },
 };
+static const struct value_field grace_fields[] = {
+	{ FIELD("seconds", VALUE_NUMBER, struct options, grace) },
+};
 static const struct value_field sandbox_fields[] = {
 	{ FIELD("sandbox", VALUE_BOOL, struct options, sandbox) },
 };
@@ -235,6 +238,8 @@ static const struct option option_table[] = {
 		.parse = parse_no_reboot },
 	{ "fast-path", "on|off", "registers without exits, where the host can (on)",
 		FIELDS(fast_path_fields) },
+	{ "grace", "SECONDS", "time for the guest to power down after a signal (30)",
+		FIELDS(grace_fields) },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
@@ -436,6 +441,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.console.kind = CONSOLE_STDIO,
 		.bpmp.host = "/dev/bpmp-host",
 		.fast_path = true,
+		.grace = 30,
 		.sandbox = true,
 		.log_level = LOG_INFO,
 	};

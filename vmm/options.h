@@ -14,6 +14,7 @@
 
 #define MAX_PASSTHROUGH 16
 #define MAX_CPUS	8
+#define MAX_GRACE	86400 /* seconds */
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
 enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_OFF };
@@ -43,6 +44,7 @@ struct options {
 	const char *dump_dtb;
 	int on_reset, on_panic; /* enum restart_policy */
 	bool fast_path;
+	uint64_t grace;		/* seconds that a signal leaves the guest for powering down */
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;

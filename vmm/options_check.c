@@ -36,6 +36,11 @@ enum options_result options_check(const struct options *options)
 			(unsigned long long)options->platform.first_spi);
 		return OPTIONS_BAD;
 	}
+	if (options->grace > MAX_GRACE) {
+		log_error("--grace: %llu seconds are more than a day; give at most %d",
+			(unsigned long long)options->grace, MAX_GRACE);
+		return OPTIONS_BAD;
+	}
 	if (options->cmdline && strlen(options->cmdline) >= 2048) {
 		log_error("--cmdline: longer than the 2048 bytes that an arm64 kernel takes");
 		return OPTIONS_BAD;

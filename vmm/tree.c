@@ -77,6 +77,17 @@ static char *command_line(const struct vm *vm)
 	return line;
 }
 
+/* Drivers of Arm's peripherals insist on a bus clock, and some on its rate: as QEMU's `virt`. */
+static void describe_clock(const struct vm *vm, struct fdt_builder *fdt)
+{
+	fdt_begin(fdt, "machine-clock");
+	fdt_str(fdt, "compatible", "fixed-clock");
+	fdt_u32(fdt, "#clock-cells", 0);
+	fdt_u32(fdt, "clock-frequency", 24000000);
+	fdt_u32(fdt, "phandle", vm->machine.clock_phandle);
+	fdt_end(fdt);
+}
+
 static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
 {
 	const struct boot *boot = &vm->boot;
@@ -146,6 +157,7 @@ int tree_build(struct vm *vm)
 
 	fdt_builder_start(&fdt);
 	vm->machine.gic_phandle = fdt_new_phandle(&fdt);
+	vm->machine.clock_phandle = fdt_new_phandle(&fdt);
 	if (vm->machine.bpmp_phandle)
 		vm->machine.bpmp_phandle = fdt_new_phandle(&fdt);
 	fdt_u32(&fdt, "#address-cells", 2);
@@ -157,6 +169,7 @@ int tree_build(struct vm *vm)
 	describe_memory(vm, &fdt);
 	describe_cpus(vm, &fdt);
 	describe_timer(vm, &fdt);
+	describe_clock(vm, &fdt);
 	gic_describe(&vm->gic, &fdt, vm->machine.gic_phandle);
 	for (size_t i = 0; i < vm->device_count && !error; i++) {
 		struct device *device = vm->devices[i];

@@ -56,6 +56,13 @@ struct boot {
 	size_t tree_size;
 };
 
+/* A power-down that a signal asked the guest for; vmm/shutdown.c. */
+struct shutdown {
+	struct event_source timer; /* timerfd: press the key again, or the grace period is over */
+	int64_t deadline;	   /* CLOCK_MONOTONIC, seconds */
+	bool asked;
+};
+
 struct vm {
 	struct machine machine; /* what devices see of all this */
 	const struct options *options;
@@ -78,9 +85,11 @@ struct vm {
 	struct bpmp_ids *ids;
 	struct device *devices[MAX_DEVICES];
 	size_t device_count;
+	struct device *power_key; /* one of them, for gpio_press_power_key() */
 
 	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */
 	struct event_source wake;    /* an eventfd that machine_end() signals */
+	struct shutdown shutdown;
 
 	atomic_ulong undecodable; /* accesses answered with an external abort */
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import artifacts
 
 BUSYBOX = "bin/busybox"
-GUEST_MODULE = "rig_mrq.ko"
+GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
 
 
 class Archive:
@@ -94,7 +94,7 @@ def _add_helpers(archive: Archive, where: str) -> None:
 
 def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
     for module in artifacts.modules(series):
-        if (module.name == GUEST_MODULE) == for_guest:
+        if (module.name in GUEST_MODULES) == for_guest:
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 

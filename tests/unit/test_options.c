@@ -58,6 +58,7 @@ Test(options, defaults)
 	cr_assert_null(options.dump_dtb);
 	cr_assert_eq(options.on_reset, ON_EVENT_RESTART);
 	cr_assert_eq(options.on_panic, ON_EVENT_RESTART);
+	cr_assert_eq(options.grace, 30);
 	cr_assert(options.sandbox);
 	cr_assert_eq(options.log_level, LOG_INFO);
 	cr_assert_null(options.name);
@@ -238,6 +239,8 @@ Test(options, limits_themselves_are_right)
 
 	assert_right("--memory 64K");
 	assert_right("--cpus 1");
+	assert_right("--grace 0");
+	assert_right("--grace 86400");
 	assert_right("--memory 512M,base=0");
 	assert_right("--platform first-spi=65535");
 	snprintf(cmdline, sizeof(cmdline), "--cmdline %02047d", 0);
@@ -292,6 +295,8 @@ static const struct {
 	{ "--kernel x --platform first-spi=18446744073709551615", "first-spi", "GIC" },
 	{ "--kernel x --on-reset dance", "--on-reset dance", "restart, exit" },
 	{ "--kernel x --on-panic", "--on-panic needs a value", "restart|exit" },
+	{ "--kernel x --grace soon", "--grace soon", "not a number" },
+	{ "--kernel x --grace 86401", "--grace: 86401", "at most 86400" },
 	{ "--kernel x --sandbox maybe", "--sandbox maybe", "'on' or 'off'" },
 	{ "--kernel x --log-level loud", "--log-level loud", "error, warning, info, debug" },
 };

@@ -171,6 +171,11 @@ static int place_spi(struct layout *layout, const char *name, uint32_t first, ui
 	return -ENOSPC;
 }
 
+int layout_place_spi(struct layout *layout, const char *name, uint32_t from, uint32_t *spi)
+{
+	return place_spi(layout, name, from, spi);
+}
+
 int layout_place_platform_spi(struct layout *layout, const char *name, uint32_t *spi)
 {
 	return place_spi(layout, name, layout->platform_first_spi, spi);

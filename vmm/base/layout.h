@@ -53,6 +53,9 @@ int layout_place_platform(struct layout *layout, const char *name, uint64_t size
 /* A given interrupt; -EEXIST or -ERANGE (logged). */
 int layout_claim_spi(struct layout *layout, const char *name, uint32_t spi);
 
+/* The first free interrupt from `from` on; -ENOSPC (logged). */
+int layout_place_spi(struct layout *layout, const char *name, uint32_t from, uint32_t *spi);
+
 /* The next free interrupt for an assigned device, or for a virtio device (from 16). */
 int layout_place_platform_spi(struct layout *layout, const char *name, uint32_t *spi);
 int layout_place_virtio_spi(struct layout *layout, const char *name, uint32_t *spi);

@@ -100,7 +100,7 @@ def test_signal_stops(host: Board, name: str) -> None:
 def test_signals_that_came_ignored_stay_ignored(host: Board) -> None:
     """nohup, and the background of a script: only SIGTERM stops the VM."""
     output = host.check(
-        f"(trap '' HUP INT; exec bpmp-vmm {FILES} --memory 128M --console none 2>/tmp/log) & "
+        f"(trap '' HUP INT; exec bpmp-vmm {FILES} --memory 128M --console none --grace 0 2>/tmp/log) & "
         "vmm=$!; sleep 2; kill -HUP $vmm; kill -INT $vmm; sleep 1; kill -TERM $vmm; wait $vmm; "
         "echo status=$?; cat /tmp/log", 60)
     assert "status=7" in output and "SIGTERM" in output, output

@@ -86,7 +86,7 @@ def test_escape_stops_and_restores_the_terminal(host: Board) -> None:
 def test_terminal_is_restored_after_sigterm(host: Board) -> None:
     shell = host.start("exec sh -i", "shell")
     shell.wait_for("# ", 20)
-    vm = ("bpmp-vmm --kernel /guest/Image --initrd /guest/initrd --memory 256M "
+    vm = ("bpmp-vmm --kernel /guest/Image --initrd /guest/initrd --memory 256M --grace 0 "
           "--cmdline 'console=hvc0 quiet' 2>/tmp/vmm.log")
     shell.sendline(f"PS1=; stty -g >/tmp/before; {vm}; echo rig-\"\"status $?; stty -g >/tmp/after")
     shell.wait_for("guest# ", 90)
