@@ -65,6 +65,7 @@ static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
 	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) },   /* the BPMP's doorbell */
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(madvise) }, /* its stack, at its end */
+	{ ALLOW(timerfd_settime) },				     /* the clock chip's alarm */
 };
 
 /* The event loop builds the VM anew after a guest reset, and takes it down at the end. */

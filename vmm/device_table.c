@@ -5,6 +5,7 @@
 #include "devices/bpmp/ids.h"
 #include "devices/gpio_pl061.h"
 #include "devices/pvpanic.h"
+#include "devices/rtc_pl031.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/virtio_device.h"
@@ -143,6 +144,14 @@ static int create_power_key(struct vm *vm)
 	return error;
 }
 
+static int create_clock(struct vm *vm)
+{
+	struct device *device;
+	int error = rtc_create(&vm->machine, &device);
+
+	return error ? error : add(vm, device);
+}
+
 /* Assigned devices before the BPMP: their nodes name the ids that it serves. */
 static int (*const device_table[])(struct vm *vm) = {
 	create_assigned,
@@ -150,6 +159,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_console,
 	create_pvpanic,
 	create_power_key,
+	create_clock,
 };
 
 int devices_create(struct vm *vm)

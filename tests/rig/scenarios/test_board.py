@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an arm64 board has beside its CPUs: the power key."""
+"""What an arm64 board has beside its CPUs: the power key, the clock chip."""
 
 from __future__ import annotations
 
@@ -58,3 +58,26 @@ def test_a_reset_is_an_answer_to_the_key_too(host: Board) -> None:
         vm.up()
         host.check(f"kill -TERM {vm.pid()}")
         vm.ends(4, "reboot -f")
+
+
+@on(A)
+def test_clock_chip(host: Board) -> None:
+    """The host's time, an alarm, a time that the guest sets until it resets."""
+    clock = "/sys/class/rtc/rtc0"
+    with Vm(host) as vm:
+        vm.up()
+        assert "rtc-pl031" in vm.guest(f"readlink {clock}/device/driver")
+        before = int(host.check("date +%s"))
+        guest = int(vm.guest(f"cat {clock}/since_epoch"))
+        assert before <= guest <= int(host.check("date +%s"))
+        vm.guest(f"echo +1 >{clock}/wakealarm; while [ -n \"$(cat {clock}/wakealarm)\" ]; do "
+                 "sleep 0.2; done", 60)
+        count = vm.guest("grep rtc-pl031 /proc/interrupts").split()[1]
+        assert int(count) >= 1
+        vm.guest("date -s '2030-01-01 00:00:00' >/dev/null; hwclock -w -u")
+        assert int(vm.guest(f"cat {clock}/since_epoch")) >= 1893456000
+        vm.console.sendline("reboot -f")
+        vm.up()
+        again = int(vm.guest(f"cat {clock}/since_epoch"))
+        assert guest <= again <= int(host.check("date +%s"))
+        vm.ends(0, "poweroff -f")
