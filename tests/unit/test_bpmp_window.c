@@ -68,7 +68,7 @@ static int32_t returned(struct world *world)
 static void transfer(struct world *world, uint32_t mrq, const void *tx, uint64_t tx_size, void *rx,
 	uint64_t *rx_size)
 {
-	uint64_t image[BPMP_WINDOW_SIZE / 8] = { 0 };
+	uint64_t image[BPMP_WINDOW_SIZE / 8] = { 0 }, seen[BPMP_WINDOW_SIZE / 8];
 	unsigned char *bytes = (unsigned char *)image;
 
 	memcpy(bytes + BPMP_WINDOW_TX, tx, tx_size);
@@ -78,10 +78,10 @@ static void transfer(struct world *world, uint32_t mrq, const void *tx, uint64_t
 	for (unsigned int i = 0; i < BPMP_WINDOW_SIZE / 8; i++)
 		store(world, i * 8, 8, image[i]);
 	for (unsigned int i = 0; i < BPMP_WINDOW_SIZE / 8; i++)
-		image[i] = load(world, i * 8, 8);
-	memcpy(rx_size, bytes + BPMP_WINDOW_RX_SIZE, 8);
+		seen[i] = load(world, i * 8, 8);
+	*rx_size = seen[BPMP_WINDOW_RX_SIZE / 8];
 	cr_assert_leq(*rx_size, BPMP_DATA_SIZE);
-	memcpy(rx, bytes + BPMP_WINDOW_RX, *rx_size);
+	memcpy(rx, &seen[BPMP_WINDOW_RX / 8], *rx_size);
 }
 
 static int32_t clk(struct world *world, uint32_t command, uint32_t id)
