@@ -8,6 +8,9 @@ import pytest
 FAST = "--bpmp mailbox"
 TRAPPED = "--bpmp mailbox,trap"
 MAILBOX = (FAST, TRAPPED)
+WINDOW_TRAPPED = "--bpmp proxy,trap"
+PROXY = (WINDOW_TRAPPED,)
+WINDOW_BASE = 0x090D0000
 
 
 def faces(*options: str) -> pytest.MarkDecorator:

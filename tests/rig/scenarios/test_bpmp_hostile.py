@@ -13,7 +13,7 @@ import pytest
 import state
 import uart
 from board import Board
-from bpmp_faces import MAILBOX, faces
+from bpmp_faces import MAILBOX, PROXY, faces
 from kinds import A, on
 from vm import Vm
 
@@ -69,7 +69,7 @@ def scribble(host: Board, face: str, seconds: float) -> None:
     print(f"seed {seed:#x}: {rounds[0]} and {rounds[1]} rounds")
 
 
-@faces(*MAILBOX)
+@faces(*MAILBOX, *PROXY)
 @on(A)
 def test_scribbling_guest(host: Board, face: str) -> None:
     scribble(host, face, 8)
@@ -77,7 +77,7 @@ def test_scribbling_guest(host: Board, face: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.deadline(900)
-@faces(*MAILBOX)
+@faces(*MAILBOX, *PROXY)
 @on(A)
 def test_scribbling_guest_for_five_minutes(host: Board, face: str) -> None:
     scribble(host, face, 300)
