@@ -237,6 +237,7 @@ void block_request_parse(struct block_request *request, const struct virtqueue_c
 	request->operation = BLOCK_ANSWER;
 	request->status_byte = find_status(chain, memory);
 	request->writable = chain->writable_bytes;
+	request->written = 0;
 	request->error = 0;
 	request->offset = 0;
 	request->length = 0;

@@ -14,6 +14,7 @@
 struct block_guest block_guest;
 
 /* In the place of the C library's, for the whole test program. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): its names are reserved */
 int fdatasync(int fd)
 {
 	(void)fd;
@@ -30,6 +31,7 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 	}
 	return (int)syscall(SYS_fallocate, fd, mode, offset, length);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 uint8_t block_guest_byte(uint64_t offset)
 {

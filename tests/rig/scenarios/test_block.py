@@ -178,7 +178,7 @@ def test_life(host: Board) -> None:
             assert vm.guest("dd if=/dev/vda bs=1M count=1 2>/dev/null | wc -c") == str(MIB)
         driver = "/sys/bus/virtio/drivers/virtio_blk"
         device = vm.guest(f"cd {driver}; echo virtio[0-9]*")
-        vm.guest("dd if=/dev/zero of=/dev/vda bs=1M count=64 oflag=direct 2>/dev/null & sleep 0.1; "
+        vm.guest("(dd if=/dev/zero of=/dev/vda bs=1M count=64 oflag=direct 2>/dev/null &); sleep 0.1; "
                  f"echo {device} >{driver}/unbind; echo {device} >{driver}/bind", 60)
         assert vm.guest("cat /sys/block/vda/serial") == "life"
         assert vm.guest("dd if=/dev/vda bs=1M count=1 2>/dev/null | wc -c") == str(MIB)
