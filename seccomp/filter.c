@@ -13,6 +13,7 @@ static int add_rule(scmp_filter_ctx filter, const struct filter_rule *rule)
 {
 	const struct scmp_arg_cmp equal =
 		SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, 0xffffffffu, rule->value);
+	const struct scmp_arg_cmp whole = SCMP_CMP(rule->argument, SCMP_CMP_EQ, rule->value);
 	const struct scmp_arg_cmp own_pid =
 		SCMP_CMP(rule->argument, SCMP_CMP_EQ, (scmp_datum_t)getpid());
 	const struct scmp_arg_cmp clear =
@@ -23,6 +24,8 @@ static int add_rule(scmp_filter_ctx filter, const struct filter_rule *rule)
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->syscall, 0);
 	case MATCH_ARGUMENT:
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &equal);
+	case MATCH_WHOLE:
+		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &whole);
 	case MATCH_OWN_PID:
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->syscall, 1, &own_pid);
 	case MATCH_CLEAR:

@@ -11,6 +11,7 @@ enum filter_match {
 	MATCH_ANY,	/* whatever the arguments */
 	MATCH_ARGUMENT, /* argument `argument` is `value` (its low 32 bits) */
 	MATCH_OWN_PID,	/* argument `argument` is this process */
+	MATCH_WHOLE,	/* argument `argument` is `value`, all 64 bits of it */
 	MATCH_CLEAR,	/* argument `argument` has none of the bits `value` */
 };
 

@@ -6,6 +6,10 @@
 #ifndef SECCOMP_JAIL_H
 #define SECCOMP_JAIL_H
 
+/* Where a worker may write to the BPMP's journal; devices/bpmp/journal.h has the file's layout. */
+#define JAIL_JOURNAL_EVEN 0x1000
+#define JAIL_JOURNAL_ODD  0x2000
+
 /* Whose system calls: one allow-list each, everything else kills the process (SIGSYS). */
 enum jail_role {
 	JAIL_CONSOLE,	 /* worker */
@@ -13,6 +17,7 @@ enum jail_role {
 	JAIL_RNG,	 /* worker */
 	JAIL_BLOCK,	 /* worker: a disk's loop */
 	JAIL_BLOCK_IO,	 /* worker: a thread that waits for the disk's I/O */
+	JAIL_GUARD,	 /* worker: puts back what the BPMP worker left */
 	JAIL_VCPU,	 /* machine: a vCPU thread */
 	JAIL_EVENT_LOOP, /* machine: the main thread */
 	JAIL_ROLES

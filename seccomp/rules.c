@@ -19,6 +19,8 @@
 #define ALLOW_IOCTL(value) SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
 /* For a system call whose first argument is a process: this one alone. */
 #define ALLOW_SELF(name)   SCMP_SYS(name), MATCH_OWN_PID, 0, 0
+/* At this offset of the file alone: fourth argument of pwrite64. */
+#define ALLOW_AT(offset)   SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
 /* No memory that was data becomes code. */
 #define ALLOW_DATA(name)   SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
 
@@ -59,6 +61,18 @@ static const struct filter_rule terminal[] = {
 /* The worker's side of stdio, pty, file and socket. */
 static const struct filter_rule console[] = {
 	{ ALLOW(accept4) },
+};
+
+/* The BPMP's journal: records may be written, not whose journal it is. */
+static const struct filter_rule journal[] = {
+	{ ALLOW_AT(JAIL_JOURNAL_EVEN) },
+	{ ALLOW_AT(JAIL_JOURNAL_ODD) },
+};
+
+/* It reads what the BPMP worker wrote, and waits. */
+static const struct filter_rule guard[] = {
+	{ ALLOW(pread64) },
+	{ ALLOW(ppoll) },
 };
 
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
@@ -134,7 +148,10 @@ static const struct filter_rule event_loop[] = {
 
 static const struct filter_list console_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(terminal) }, { LIST(console) } };
-static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) } };
+static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(journal) } };
+static const struct filter_list guard_lists[] = { { LIST(common) }, { LIST(guard) },
+	{ LIST(journal) } };
 static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(rng) } };
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
@@ -156,6 +173,7 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_RNG] = { rng_lists, ARRAY_SIZE(rng_lists) },
 		[JAIL_BLOCK] = { block_lists, ARRAY_SIZE(block_lists) },
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
+		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },
 		[JAIL_EVENT_LOOP] = { event_loop_lists, ARRAY_SIZE(event_loop_lists) },
 	};

@@ -15,6 +15,7 @@
 #include "devices/virtio/vsock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/options_check.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -93,6 +94,7 @@ static int create_bpmp(struct vm *vm)
 	const struct bpmp_options bpmp = {
 		.host = options->bpmp.host,
 		.audit = options->bpmp.audit,
+		.name = options_name(options),
 		.trap = options->bpmp.trap,
 		.base = options->bpmp.base ? options->bpmp.base : BPMP_WINDOW_BASE,
 	};

@@ -10,6 +10,7 @@
 #include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/restore.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static const struct {
 	{ "block", block_worker_main },
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
+	{ "guard", bpmp_guard_main },
 };
 
 static int run_worker(int argc, char **argv)
@@ -92,6 +94,7 @@ static const struct {
 	{ "resume", control_client_main },
 	{ "powerdown", control_client_main },
 	{ "stop", control_client_main },
+	{ "restore", restore_main },
 };
 
 static int unknown_verb(const char *word)

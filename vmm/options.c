@@ -285,7 +285,9 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"
 	       "       bpmp-vmm pause|resume|powerdown|stop --control SOCKET\n"
-	       "Speaks to a VM that was started with --control SOCKET.\n\n");
+	       "Speaks to a VM that was started with --control SOCKET.\n\n"
+	       "       bpmp-vmm restore NAME\n"
+	       "Puts back at the host's BPMP what a VM that is gone left changed.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
 		const struct option *option = &option_table[i];
 

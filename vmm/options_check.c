@@ -6,10 +6,37 @@
 #include <stdint.h>
 #include <string.h>
 
+#define MAX_NAME 64 /* as long as a host's; a journal has room for it */
+
+bool options_name_fits(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = name; *at; at++)
+		if (*at == '/' || (unsigned char)*at < ' ' || *at == 0x7f)
+			return false;
+	return length > 0 && length <= MAX_NAME && name[0] != '.';
+}
+
+const char *options_name(const struct options *options)
+{
+	if (options->name)
+		return options->name;
+	if (options->passthrough_count && options_name_fits(options->passthrough[0].device))
+		return options->passthrough[0].device;
+	return "vm";
+}
+
 enum options_result options_check(const struct options *options)
 {
 	if (!options->kernel) {
 		log_error("no kernel; give --kernel FILE, an arm64 Image");
+		return OPTIONS_BAD;
+	}
+	if (options->name && !options_name_fits(options->name)) {
+		log_error("--name: a name is 1 to %d bytes without '/' and control characters, and "
+			  "does not begin with '.'",
+			MAX_NAME);
 		return OPTIONS_BAD;
 	}
 	if (options->memory.size == 0 || options->memory.size % 0x10000 != 0) {

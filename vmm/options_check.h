@@ -5,6 +5,15 @@
 
 #include "vmm/options.h"
 
+/* Whether `name` can be a VM's: it becomes a file's. */
+bool options_name_fits(const char *name);
+
+/*
+ * The VM's name, for what is kept of it on the host: --name, else its first device's, else "vm". A
+ * device is given to one VM at a time.
+ */
+const char *options_name(const struct options *options);
+
 /* Returns OPTIONS_RUN, or OPTIONS_BAD with a line logged that names option and remedy. */
 enum options_result options_check(const struct options *options);
 

@@ -27,6 +27,7 @@ struct bpmp_options {
 	const char *audit; /* the file that records every request; NULL: none */
 	bool trap;	   /* every access of the guest exits, whatever the machine does */
 	uint64_t base;	   /* of the proxy face's window, guest-physical */
+	const char *name;  /* the VM's: its journal is named after it */
 };
 
 /*
@@ -50,5 +51,12 @@ int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistic
 /* The workers' mains, one for each face; they return the exit status. */
 int bpmp_worker_main(int argc, char **argv);
 int bpmp_proxy_worker_main(int argc, char **argv);
+int bpmp_guard_main(int argc, char **argv);
+
+/*
+ * Puts back what a VM of this name left changed, if anything: `bpmp-vmm restore NAME`. Returns 0
+ * (also when there was nothing), or -errno (logged with the remedy).
+ */
+int bpmp_restore_vm(const char *name);
 
 #endif

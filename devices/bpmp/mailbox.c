@@ -92,7 +92,9 @@ static void mailbox_quiesce(struct device *device)
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
 
 	/* On failure it has told the machine to end: there is no next guest to be clean for. */
-	(void)bpmp_supervisor_restore(&mailbox->supervisor);
+	if (bpmp_supervisor_restore(&mailbox->supervisor) < 0 &&
+		bpmp_supervisor_worker_gone(&mailbox->supervisor))
+		bpmp_keeper_restore(&mailbox->keeper);
 	bpmp_hsp_reset(&mailbox->hsp);
 	drain(mailbox->answer.fd);
 }
@@ -102,6 +104,7 @@ static void mailbox_destroy(struct device *device)
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
 
 	bpmp_supervisor_stop(&mailbox->supervisor);
+	bpmp_keeper_stop(&mailbox->keeper, bpmp_supervisor_worker_gone(&mailbox->supervisor));
 	if (mailbox->answer.fd >= 0 && !mailbox->fast)
 		event_loop_remove(device->machine->loop, &mailbox->answer);
 	if (mailbox->shared.memory)
@@ -188,6 +191,8 @@ static int start_worker(
 		[BPMP_FD_SHARED] = mailbox->shared_fd,
 		[BPMP_FD_DOORBELL] = mailbox->doorbell_fd,
 		[BPMP_FD_ANSWER] = mailbox->answer.fd,
+		[BPMP_FD_JOURNAL] = mailbox->keeper.journal.fd,
+		[BPMP_FD_LIFELINE] = mailbox->keeper.lifeline,
 		[BPMP_FD_AUDIT] = audit_fd,
 	};
 	const size_t count = audit_fd >= 0 ? BPMP_FD_COUNT : BPMP_FD_AUDIT;
@@ -216,6 +221,7 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	mailbox->device = (struct device){ &mailbox_ops, "bpmp", machine };
 	mailbox->fast = machine->fast_path && !options->trap;
 	mailbox->shared_fd = mailbox->doorbell_fd = mailbox->answer.fd = -1;
+	bpmp_keeper_init(&mailbox->keeper, machine);
 	mailbox->supervisor.machine = machine;
 	mailbox->supervisor.ended.fd = -1;
 	mailbox->supervisor.worker = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
@@ -242,9 +248,14 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	}
 	if (!error) {
 		host_fd = bpmp_open_host(options->host);
-		error = host_fd < 0 ? host_fd : start_worker(mailbox, host_fd, audit_fd, ids);
+		error = host_fd < 0 ? host_fd : 0;
 	}
-	close_fd(&host_fd); /* the worker alone has them */
+	if (!error)
+		error = bpmp_keeper_start(&mailbox->keeper, options->name, options->host);
+	if (!error)
+		error = start_worker(mailbox, host_fd, audit_fd, ids);
+	close_fd(&mailbox->keeper.lifeline); /* the worker alone has them */
+	close_fd(&host_fd);
 	close_fd(&audit_fd);
 	if (error) {
 		mailbox_destroy(&mailbox->device);

@@ -3,7 +3,9 @@
 
 #include "devices/bpmp/discovery.h"
 #include "devices/bpmp/host.h"
+#include "devices/bpmp/journal.h"
 #include "devices/bpmp/message.h"
+#include "devices/bpmp/restore.h"
 #include "vmm/base/log.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@ int bpmp_server_start(
 
 	server->host = host;
 	server->audit = NULL;
+	server->journal = NULL;
 	server->guest_ran = false;
 	memset(&server->statistics, 0, sizeof(server->statistics));
 	bpmp_policy_init(&server->policy, ids);
@@ -33,10 +36,18 @@ void bpmp_server_record(struct bpmp_server *server, struct bpmp_audit *audit)
 	bpmp_audit_start(audit, &server->policy);
 }
 
+int bpmp_server_keep_journal(struct bpmp_server *server, struct bpmp_journal *journal)
+{
+	server->journal = journal;
+	return bpmp_journal_store(journal, &server->undo);
+}
+
 void bpmp_server_guest_starts(struct bpmp_server *server)
 {
 	server->guest_ran = true;
 	bpmp_audit_event(server->audit, "guest");
+	bpmp_undo_guest_starts(&server->undo);
+	(void)bpmp_journal_store(server->journal, &server->undo);
 }
 
 static int transfer(struct bpmp_server *server, const struct bpmp_request *request,
@@ -71,10 +82,20 @@ static void note_host_refusal(
 static int forward(struct bpmp_server *server, const struct bpmp_request *to_host,
 	struct bpmp_response *response, struct bpmp_response *from_host)
 {
+	uint64_t revision = server->undo.revision;
 	struct bpmp_undo_mark before = bpmp_undo_before(&server->undo, to_host);
+	bool changes = server->undo.revision != revision;
 	enum bpmp_outcome outcome = BPMP_DONE;
-	int error = transfer(server, to_host, response);
+	int error;
 
+	if (changes && bpmp_journal_store(server->journal, &server->undo) < 0) {
+		/* What cannot be put back after our death is not done. */
+		bpmp_undo_after(&server->undo, to_host, before, BPMP_NOT_DONE);
+		bpmp_respond_error(response, BPMP_EIO);
+		memset(from_host, 0, sizeof(*from_host));
+		return EIO;
+	}
+	error = transfer(server, to_host, response);
 	*from_host = *response;
 	if (error < 0) {
 		memset(from_host, 0, sizeof(*from_host));
@@ -86,6 +107,7 @@ static int forward(struct bpmp_server *server, const struct bpmp_request *to_hos
 		note_host_refusal(server, to_host, 0, response->error);
 	}
 	bpmp_undo_after(&server->undo, to_host, before, outcome);
+	(void)bpmp_journal_store(server->journal, &server->undo);
 	bpmp_policy_finish(&server->policy, to_host, response);
 	return -error;
 }
@@ -124,39 +146,6 @@ bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
 	return entry.verdict != BPMP_REFUSED && entry.host_errno == 0;
 }
 
-/* True also when nobody knows. */
-static bool clock_is_off(struct bpmp_server *server, uint32_t id)
-{
-	struct bpmp_request request = bpmp_clk_request(BPMP_CLK_IS_ENABLED, id);
-	struct bpmp_response response;
-
-	return transfer(server, &request, &response) < 0 || response.error != 0 ||
-		bpmp_response_u32(&response) == 0;
-}
-
-/* Returns 0, -EIO when the firmware refused, or the host's error (both logged). */
-static int apply(struct bpmp_server *server, const struct bpmp_undo_step *step)
-{
-	struct bpmp_request request = bpmp_undo_request(step);
-	char text[64], reason[160];
-	struct bpmp_response response;
-	int error;
-
-	if (step->only_if_off && !clock_is_off(server, step->call.id))
-		return 0;
-	error = transfer(server, &request, &response);
-	if (error == 0 && response.error == 0)
-		return 0;
-	bpmp_call_text(&step->call, text, sizeof(text));
-	if (error < 0)
-		log_warning("cannot put back what the guest changed: %s: %s", text,
-			bpmp_host_failure(&step->call, -error, reason, sizeof(reason)));
-	else
-		log_warning("cannot put back what the guest changed: %s: the firmware answered %d",
-			text, response.error);
-	return error < 0 ? error : -EIO;
-}
-
 static void log_held_ancestors(const struct bpmp_policy *policy)
 {
 	char list[256] = "";
@@ -171,36 +160,30 @@ static void log_held_ancestors(const struct bpmp_policy *policy)
 			list);
 }
 
-unsigned int bpmp_server_restore(struct bpmp_server *server)
+static unsigned int put_back(struct bpmp_server *server, bool end)
 {
-	struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS];
-	size_t count = bpmp_undo_steps(&server->undo, server->guest_ran, steps);
-	bool pulse_owed = false;
-	unsigned int failed = 0;
-	int error = 0;
+	struct bpmp_restored restored =
+		bpmp_restore(server->host, &server->undo, end, server->journal);
 
-	for (size_t i = 0; i < count; i++) {
-		/* A host that hangs takes ten minutes to say so: once is enough. */
-		if (error != -ETIMEDOUT && error != -ETIME)
-			error = apply(server, &steps[i]);
-		if (error == 0) {
-			bpmp_undo_applied(&server->undo, &steps[i]);
-			continue;
-		}
-		failed++;
-		/* The one step that is on no record but `guest_ran`. */
-		pulse_owed |= steps[i].call.mrq == BPMP_MRQ_RESET &&
-			steps[i].call.command == BPMP_RESET_MODULE;
-	}
 	bpmp_policy_reset(&server->policy);
-	bpmp_audit_event(server->audit, "restore");
-	if (server->guest_ran || count) {
-		log_info("put back what the guest changed at the host's BPMP: %zu requests, %u "
+	bpmp_audit_event(server->audit, end ? "end" : "restore");
+	if (server->guest_ran || restored.steps) {
+		log_info("put back what the guest changed at the host's BPMP: %u requests, %u "
 			 "failed; %llu of the guest's were refused so far",
-			count, failed,
+			restored.steps, restored.failed,
 			(unsigned long long)bpmp_refusals_total(&server->policy.refusals));
 		log_held_ancestors(&server->policy);
 	}
-	server->guest_ran = pulse_owed;
-	return failed;
+	server->guest_ran = false;
+	return restored.failed;
+}
+
+unsigned int bpmp_server_restore(struct bpmp_server *server)
+{
+	return put_back(server, false);
+}
+
+unsigned int bpmp_server_end(struct bpmp_server *server)
+{
+	return put_back(server, true);
 }

@@ -14,14 +14,16 @@
 #include <stdbool.h>
 
 struct bpmp_host;
+struct bpmp_journal;
 
 struct bpmp_server {
 	struct bpmp_host *host; /* the caller's */
 	struct bpmp_policy policy;
 	struct bpmp_undo undo;
 	struct bpmp_statistics statistics;
-	struct bpmp_audit *audit; /* the caller's; NULL: nothing is recorded */
-	bool guest_ran;		  /* since everything was last put back, resets at least */
+	struct bpmp_audit *audit;     /* the caller's; NULL: nothing is recorded */
+	struct bpmp_journal *journal; /* NULL: none is kept */
+	bool guest_ran;		      /* since everything was last put back: for the log */
 };
 
 /* Asks the host for ancestors and snapshot. Returns 0 or -errno (logged). */
@@ -30,6 +32,12 @@ int bpmp_server_start(
 
 /* From now on all that the guest asks goes to `audit`, which stays the caller's. */
 void bpmp_server_record(struct bpmp_server *server, struct bpmp_audit *audit);
+
+/*
+ * From now on, what is to be put back is in the journal before a request goes out. Returns 0 or
+ * -errno (logged).
+ */
+int bpmp_server_keep_journal(struct bpmp_server *server, struct bpmp_journal *journal);
 
 /* The guest runs from now on: what it does to its devices must be undone some time. */
 void bpmp_server_guest_starts(struct bpmp_server *server);
@@ -46,5 +54,8 @@ bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
  * steps that failed (each logged); they are tried again at the next call.
  */
 unsigned int bpmp_server_restore(struct bpmp_server *server);
+
+/* The same where no guest comes after this one: owned resets that it used end asserted. */
+unsigned int bpmp_server_end(struct bpmp_server *server);
 
 #endif

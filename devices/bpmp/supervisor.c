@@ -101,7 +101,7 @@ static void on_ended(struct event_source *source)
 	char reason[160];
 
 	reap(supervisor, reason, sizeof(reason));
-	log_warning("what the guest changed at the host's BPMP was not put back");
+	log_warning("the guard puts back what the guest changed at the host's BPMP");
 	machine_end(supervisor->machine, MACHINE_DEVICE_FAILED, "bpmp", reason);
 }
 
@@ -240,6 +240,11 @@ int bpmp_supervisor_statistics(
 	else
 		*statistics = answer.statistics;
 	return error;
+}
+
+bool bpmp_supervisor_worker_gone(const struct bpmp_supervisor *supervisor)
+{
+	return supervisor->worker.pid < 0;
 }
 
 void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor)

@@ -56,6 +56,9 @@ int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor);
 int bpmp_supervisor_statistics(
 	struct bpmp_supervisor *supervisor, struct bpmp_statistics *statistics);
 
+/* Whether its process has ended, or never was: it puts nothing back any more. */
+bool bpmp_supervisor_worker_gone(const struct bpmp_supervisor *supervisor);
+
 /*
  * Ends the worker. One that hangs in the host's BPMP is left alone: it cannot be killed there,
  * and it will put things back when the host answers.

@@ -30,8 +30,9 @@ struct bpmp_found_clock {
 struct bpmp_undo_clock {
 	uint32_t id;
 	struct bpmp_found_clock found;
-	bool enabled; /* one ENABLE of ours is in effect */
-	bool let_go;  /* a DISABLE of ours went out */
+	bool enabled;  /* one ENABLE of ours is in effect */
+	bool in_doubt; /* an ENABLE or DISABLE went out, and no answer came: it may not be */
+	bool let_go;   /* a DISABLE of ours went out */
 	bool rate_changed, parent_changed;
 };
 
@@ -39,6 +40,8 @@ enum bpmp_undo_reset_state {
 	BPMP_RESET_AS_FOUND, /* nobody can ask the firmware which state that is */
 	BPMP_RESET_IS_RELEASED,
 	BPMP_RESET_IS_ASSERTED,
+	BPMP_RESET_IN_USE, /* as found, and a guest ran that did not operate it */
+	BPMP_RESET_PULSED, /* as found, and pulsed after such a guest */
 };
 
 struct bpmp_undo_reset {
@@ -52,11 +55,16 @@ struct bpmp_undo_domain {
 	bool changed;
 };
 
+/* Clocks above those that are owned: as many as a policy has at most. */
+#define BPMP_MAX_KEPT 128
+
 struct bpmp_undo {
-	size_t clock_count, reset_count, domain_count;
+	uint64_t revision; /* counts the changes of everything below */
+	size_t clock_count, reset_count, domain_count, kept_count;
 	struct bpmp_undo_clock clocks[BPMP_MAX_IDS];
 	struct bpmp_undo_reset resets[BPMP_MAX_IDS];
 	struct bpmp_undo_domain domains[BPMP_MAX_IDS];
+	uint32_t kept[BPMP_MAX_KEPT]; /* ancestors that were enabled, and stay so: for the log */
 };
 
 /* Protected roots among the clocks are left out: they are not owned. */
@@ -66,6 +74,9 @@ void bpmp_undo_init(struct bpmp_undo *undo, const struct bpmp_ids *ids);
 void bpmp_undo_found_clock(
 	struct bpmp_undo *undo, uint32_t id, const struct bpmp_found_clock *found);
 void bpmp_undo_found_domain(struct bpmp_undo *undo, uint32_t id, uint32_t state);
+
+/* A guest runs from now on. */
+void bpmp_undo_guest_starts(struct bpmp_undo *undo);
 
 enum bpmp_outcome {
 	BPMP_DONE,     /* the firmware did it */
@@ -79,6 +90,7 @@ enum bpmp_outcome {
  */
 struct bpmp_undo_mark {
 	bool on_record; /* it was there before this request */
+	bool in_doubt;
 	enum bpmp_undo_reset_state reset;
 };
 struct bpmp_undo_mark bpmp_undo_before(struct bpmp_undo *undo, const struct bpmp_request *request);
@@ -90,6 +102,7 @@ struct bpmp_undo_step {
 	int64_t value; /* rate in Hz, parent's id, or state */
 	struct bpmp_call call;
 	bool only_if_off; /* clocks: ask IS_ENABLED first, and do it only when that says 0 */
+	bool only_if_on;  /* the same, only when it does not say 0 */
 };
 
 /* Resets, then parent and rate, disable and enable of every clock, then domains. */
@@ -98,16 +111,28 @@ struct bpmp_undo_step {
 /*
  * The way back, in order. Resets first, as they end DMA; then parents and rates of clocks from the
  * root down, as a clock's rate is made from its parent's; then clocks are let go from the leaves
- * up; power domains last. With `guest_ran`, an owned reset that the guest never
- * operated is pulsed, for the guest may have set the device to work without it; where it is left
- * is then as it was for a device in use. Returns the number of steps.
+ * up; power domains last. An owned reset that a guest never operated is pulsed, for the guest may
+ * have set the device to work without it, and the next one expects what the first one found; at
+ * the `end`, when there is no next one, it is asserted as all others are.
+ *
+ * Where nobody knows whether an ENABLE is in effect, a clock that was found on keeps it: one count
+ * too many costs power, one too few turns off what others use. Returns the number of steps.
  */
-size_t bpmp_undo_steps(const struct bpmp_undo *undo, bool guest_ran,
-	struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS]);
+size_t bpmp_undo_steps(
+	const struct bpmp_undo *undo, bool end, struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS]);
 
 struct bpmp_request bpmp_undo_request(const struct bpmp_undo_step *step);
 
+/*
+ * The step is about to go out: until bpmp_undo_applied() or bpmp_undo_failed() its effect is in
+ * doubt, so that whoever goes on from this record does not take it twice.
+ */
+void bpmp_undo_begin(struct bpmp_undo *undo, const struct bpmp_undo_step *step);
+
 /* The step was carried out: what it undid is off the record. */
 void bpmp_undo_applied(struct bpmp_undo *undo, const struct bpmp_undo_step *step);
+
+/* It was certainly not carried out. */
+void bpmp_undo_failed(struct bpmp_undo *undo, const struct bpmp_undo_step *step);
 
 #endif

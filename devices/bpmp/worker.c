@@ -84,6 +84,10 @@ static bool configure(struct bpmp_worker *worker)
 	worker->audit.left = message.audit_left;
 	if (error == 0 && worker->audit.left)
 		bpmp_server_record(&worker->server, &worker->audit);
+	if (error == 0 && worker->journal_fd >= 0) {
+		worker->journal = (struct bpmp_journal){ .fd = worker->journal_fd };
+		error = bpmp_server_keep_journal(&worker->server, &worker->journal);
+	}
 	message.type = BPMP_MESSAGE_READY;
 	message.result = error;
 	message.clock_count = (uint32_t)policy->clock_count;
@@ -175,5 +179,5 @@ int bpmp_worker_serve(struct bpmp_worker *worker)
 		if (polled[1].revents && !serve_guest(worker))
 			break;
 	}
-	return bpmp_server_restore(&worker->server) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return bpmp_server_end(&worker->server) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

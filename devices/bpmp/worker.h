@@ -4,6 +4,7 @@
 #define DEVICES_BPMP_WORKER_H
 
 #include "devices/bpmp/ivc.h"
+#include "devices/bpmp/journal.h"
 #include "devices/bpmp/server.h"
 
 struct bpmp_host;
@@ -15,6 +16,8 @@ struct bpmp_worker {
 	int requests;		 /* which has this instead of the four: a socket, SOCK_SEQPACKET */
 	struct bpmp_audit audit; /* its descriptor: used where the machine says so */
 	struct bpmp_host *host;	 /* whom the guest's requests go to */
+	int journal_fd;		 /* -1: no journal is kept */
+	struct bpmp_journal journal;
 	struct bpmp_ivc ivc;
 	struct bpmp_server server;
 };

@@ -19,6 +19,8 @@ enum bpmp_worker_fd {
 	BPMP_FD_SHARED,	  /* memfd: the two areas, guest to BPMP first */
 	BPMP_FD_DOORBELL, /* eventfd: the guest rang */
 	BPMP_FD_ANSWER,	  /* eventfd: the BPMP rings */
+	BPMP_FD_JOURNAL,  /* what is to be put back: devices/bpmp/journal.h */
+	BPMP_FD_LIFELINE, /* never used: the guard has the other end, and sees it close */
 	BPMP_FD_AUDIT,	  /* the audit file, last because not every VM has one */
 	BPMP_FD_COUNT
 };

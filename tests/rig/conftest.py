@@ -100,7 +100,7 @@ def host(request: pytest.FixtureRequest, boards: Boards) -> Iterator[Board]:
     state.reset_bpmp(board)
     left = state.leftovers(board)
     assert not left, f"the scenario before left this behind: {left}"
-    board.check("rm -rf /tmp/*; dmesg -c >/dev/null")
+    board.check("rm -rf /tmp/* /run/bpmp-vmm; dmesg -c >/dev/null")
     yield board
     _put_away(board, boards)
 

@@ -17,14 +17,21 @@ struct world {
 	struct bpmp_server server;
 };
 
-static void setup(struct world *world)
+/* `enables`: how often clock 155 is found enabled. */
+static void setup_with(struct world *world, int enables)
 {
 	struct bpmp_ids ids = model_ids();
 
 	fake_log_capture();
 	model_init(&world->model);
+	model_clock(&world->model, 155)->enables = enables;
 	cr_assert_eq(bpmp_server_start(&world->server, &world->model.host, &ids), 0);
 	bpmp_server_guest_starts(&world->server);
+}
+
+static void setup(struct world *world)
+{
+	setup_with(world, 1);
 }
 
 static int32_t ask(struct world *world, struct bpmp_request request)
@@ -146,15 +153,31 @@ Test(bpmp_server, a_request_that_may_have_been_carried_out_is_undone)
 {
 	struct world world;
 
-	setup(&world);
+	setup_with(&world, 0);
 	world.model.fault_mrq = BPMP_MRQ_CLK;
 	world.model.fault_command = BPMP_CLK_ENABLE;
 	world.model.fault_errno = ETIMEDOUT;
 	cr_assert_eq(ask(&world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), -BPMP_ETIMEDOUT);
 	world.model.fault_mrq = 0;
+	model_clock(&world.model, 155)->enables = 1;
 	fake_trace_clear();
 	bpmp_server_restore(&world.server);
 	cr_assert_not_null(strstr(fake_trace_text(), "CLK DISABLE of clock 155"));
+	cr_assert_eq(model_clock(&world.model, 155)->enables, 0);
+}
+
+Test(bpmp_server, a_request_that_was_not_carried_out_takes_nothing_from_others)
+{
+	struct world world;
+
+	setup_with(&world, 2);
+	world.model.fault_mrq = BPMP_MRQ_CLK;
+	world.model.fault_command = BPMP_CLK_ENABLE;
+	world.model.fault_errno = ETIMEDOUT;
+	cr_assert_eq(ask(&world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), -BPMP_ETIMEDOUT);
+	world.model.fault_mrq = 0;
+	bpmp_server_restore(&world.server);
+	cr_assert_eq(model_clock(&world.model, 155)->enables, 2);
 }
 
 Test(bpmp_server, a_step_that_fails_is_tried_again)

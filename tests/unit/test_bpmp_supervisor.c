@@ -140,7 +140,7 @@ Test(bpmp_supervisor, a_death_is_named)
 	close(world.worker);
 	cr_assert_eq(bpmp_supervisor_restore(&world.supervisor), -EPIPE);
 	cr_assert_not_null(strstr(fake_trace_text(), "SIGSYS"), "%s", fake_trace_text());
-	cr_assert_not_null(strstr(fake_log_text(), "not put back"));
+	cr_assert_not_null(strstr(fake_log_text(), "the guard puts back"));
 	cr_assert_eq(event_loop_run_once(&world.loop, 0), 0, "its source is out of the loop");
 	finish(&world);
 }

@@ -27,20 +27,32 @@ static void change(struct bpmp_undo *undo, struct bpmp_request request, enum bpm
 	bpmp_undo_after(undo, &request, before, outcome);
 }
 
-/* The steps as text, '?' for one that depends on the clock being off. */
-static const char *steps(const struct bpmp_undo *undo, bool guest_ran)
+/* The steps as text, '?' for one that depends on the clock being off, '!' for one on its being on.
+ */
+static const char *steps_at(const struct bpmp_undo *undo, bool guest_ran, bool end)
 {
 	static struct bpmp_undo_step list[BPMP_MAX_UNDO_STEPS];
 	static char text[4096];
-	size_t count = bpmp_undo_steps(undo, guest_ran, list), used = 0;
+	struct bpmp_undo ran = *undo;
+	size_t count, used = 0;
 	char call[64];
+
+	if (guest_ran)
+		bpmp_undo_guest_starts(&ran);
+	count = bpmp_undo_steps(&ran, end, list);
 
 	text[0] = '\0';
 	for (size_t i = 0; i < count; i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s = %lld; ",
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s = %lld; ",
 			bpmp_call_text(&list[i].call, call, sizeof(call)),
-			list[i].only_if_off ? "?" : "", (long long)list[i].value);
+			list[i].only_if_off ? "?" : "", list[i].only_if_on ? "!" : "",
+			(long long)list[i].value);
 	return text;
+}
+
+static const char *steps(const struct bpmp_undo *undo, bool guest_ran)
+{
+	return steps_at(undo, guest_ran, false);
 }
 
 static void apply_all(struct bpmp_undo *undo)
@@ -120,10 +132,12 @@ Test(bpmp_undo, what_may_have_happened_is_undone)
 	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 155), BPMP_DOUBTFUL);
 	change(&undo, bpmp_reset_request(BPMP_RESET_ASSERT, 100), BPMP_DOUBTFUL);
 	cr_assert_str_eq(steps(&undo, false),
-		"RESET ASSERT of reset 100 = 0; CLK DISABLE of clock 155 = 0; ");
+		"RESET ASSERT of reset 100 = 0; CLK DISABLE of clock 155! = 0; ");
 	change(&undo, bpmp_clk_request(BPMP_CLK_DISABLE, 155), BPMP_DOUBTFUL);
 	cr_assert_str_eq(steps(&undo, false),
-		"RESET ASSERT of reset 100 = 0; CLK DISABLE of clock 155 = 0; ");
+		"RESET ASSERT of reset 100 = 0; CLK DISABLE of clock 155! = 0; ");
+	change(&undo, bpmp_clk_request(BPMP_CLK_DISABLE, 155), BPMP_DONE);
+	cr_assert_str_eq(steps(&undo, false), "RESET ASSERT of reset 100 = 0; ");
 }
 
 Test(bpmp_undo, a_change_is_on_record_while_it_is_under_way)
@@ -133,7 +147,75 @@ Test(bpmp_undo, a_change_is_on_record_while_it_is_under_way)
 
 	setup(&undo);
 	bpmp_undo_before(&undo, &enable);
+	cr_assert_str_eq(steps(&undo, false), "CLK DISABLE of clock 155! = 0; ");
+}
+
+/* Somebody else has it on, too: one count too many is only power, one too few is their clock. */
+Test(bpmp_undo, a_clock_found_on_keeps_an_enable_that_is_in_doubt)
+{
+	const struct bpmp_found_clock on = { .enabled = true };
+	struct bpmp_undo undo;
+
+	setup(&undo);
+	bpmp_undo_found_clock(&undo, 155, &on);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 155), BPMP_DOUBTFUL);
+	cr_assert_str_eq(steps(&undo, false), "CLK ENABLE of clock 155? = 0; ");
+	apply_all(&undo);
+	cr_assert_str_eq(steps(&undo, false), "", "settled");
+}
+
+Test(bpmp_undo, a_step_under_way_is_in_doubt)
+{
+	static struct bpmp_undo_step list[BPMP_MAX_UNDO_STEPS];
+	struct bpmp_undo undo;
+
+	setup(&undo);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 155), BPMP_DONE);
+	cr_assert_eq(bpmp_undo_steps(&undo, false, list), 1);
+	bpmp_undo_begin(&undo, &list[0]);
+	cr_assert_str_eq(steps(&undo, false), "CLK DISABLE of clock 155! = 0; ");
+	bpmp_undo_failed(&undo, &list[0]);
 	cr_assert_str_eq(steps(&undo, false), "CLK DISABLE of clock 155 = 0; ");
+}
+
+Test(bpmp_undo, ancestors_that_stay_on_are_remembered)
+{
+	struct bpmp_undo undo;
+
+	setup(&undo);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 102), BPMP_NOT_DONE);
+	cr_assert_eq(undo.kept_count, 0);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 102), BPMP_DONE);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 102), BPMP_NOT_DONE);
+	change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 91), BPMP_DOUBTFUL);
+	cr_assert_eq(undo.kept_count, 2);
+	cr_assert(undo.kept[0] == 102 && undo.kept[1] == 91);
+}
+
+/* The journal is written when this number has changed, and only then. */
+Test(bpmp_undo, every_change_has_a_revision)
+{
+	const struct bpmp_request changing[] = {
+		bpmp_clk_request(BPMP_CLK_ENABLE, 155),
+		bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 1),
+		bpmp_clk_parent_request(155, 319),
+		bpmp_reset_request(BPMP_RESET_DEASSERT, 100),
+		bpmp_pg_request(BPMP_PG_SET_STATE, 35, 1),
+		bpmp_clk_request(BPMP_CLK_ENABLE, 91),
+	};
+	struct bpmp_undo undo;
+	uint64_t revision;
+
+	setup(&undo);
+	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+		revision = undo.revision;
+		bpmp_undo_before(&undo, &changing[i]);
+		cr_assert_gt(undo.revision, revision, "request %zu, before it goes out", i);
+	}
+	revision = undo.revision;
+	change(&undo, bpmp_clk_request(BPMP_CLK_GET_RATE, 155), BPMP_DONE);
+	change(&undo, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 2), BPMP_DONE);
+	cr_assert_eq(undo.revision, revision, "nothing new");
 }
 
 Test(bpmp_undo, a_balanced_enable_is_not_undone)
@@ -182,6 +264,7 @@ Test(bpmp_undo, resets_end_asserted_or_pulsed)
 	setup(&undo);
 	cr_assert_str_eq(steps(&undo, true), "RESET MODULE of reset 100 = 0; ",
 		"never operated: the guest may have started DMA all the same");
+	cr_assert_str_eq(steps_at(&undo, true, true), "RESET ASSERT of reset 100 = 0; ");
 	change(&undo, bpmp_reset_request(BPMP_RESET_MODULE, 100), BPMP_DONE);
 	cr_assert_str_eq(steps(&undo, true), "RESET ASSERT of reset 100 = 0; ");
 	change(&undo, bpmp_reset_request(BPMP_RESET_ASSERT, 100), BPMP_DONE);
@@ -205,6 +288,7 @@ Test(bpmp_undo, the_longest_list_fits)
 		cr_assert_eq(bpmp_id_set_add(&ids.power_domains, i), 0);
 	}
 	bpmp_undo_init(&undo, &ids);
+	bpmp_undo_guest_starts(&undo);
 	for (uint32_t i = 0; i < BPMP_MAX_IDS; i++) {
 		bpmp_undo_found_clock(&undo, 1000 + i, &on);
 		change(&undo, bpmp_clk_request(BPMP_CLK_ENABLE, 1000 + i), BPMP_DONE);
@@ -212,16 +296,19 @@ Test(bpmp_undo, the_longest_list_fits)
 		change(&undo, bpmp_clk_parent_request(1000 + i, 5), BPMP_DONE);
 		change(&undo, bpmp_pg_request(BPMP_PG_SET_STATE, i, 1), BPMP_DONE);
 	}
-	cr_assert_eq(bpmp_undo_steps(&undo, true, list), BPMP_MAX_UNDO_STEPS);
+	cr_assert_eq(bpmp_undo_steps(&undo, false, list), BPMP_MAX_UNDO_STEPS);
 }
 
 Test(bpmp_undo, steps_become_requests)
 {
-	struct bpmp_undo_step parent = { 102, { BPMP_MRQ_CLK, BPMP_CLK_SET_PARENT, 155 }, false };
-	struct bpmp_undo_step rate = { 1ll << 40, { BPMP_MRQ_CLK, BPMP_CLK_SET_RATE, 155 }, false };
-	struct bpmp_undo_step off = { 0, { BPMP_MRQ_CLK, BPMP_CLK_DISABLE, 155 }, false };
-	struct bpmp_undo_step domain = { 1, { BPMP_MRQ_PG, BPMP_PG_SET_STATE, 35 }, false };
-	struct bpmp_undo_step reset = { 0, { BPMP_MRQ_RESET, BPMP_RESET_ASSERT, 100 }, false };
+	struct bpmp_undo_step parent = { 102, { BPMP_MRQ_CLK, BPMP_CLK_SET_PARENT, 155 }, false,
+		false };
+	struct bpmp_undo_step rate = { 1ll << 40, { BPMP_MRQ_CLK, BPMP_CLK_SET_RATE, 155 }, false,
+		false };
+	struct bpmp_undo_step off = { 0, { BPMP_MRQ_CLK, BPMP_CLK_DISABLE, 155 }, false, false };
+	struct bpmp_undo_step domain = { 1, { BPMP_MRQ_PG, BPMP_PG_SET_STATE, 35 }, false, false };
+	struct bpmp_undo_step reset = { 0, { BPMP_MRQ_RESET, BPMP_RESET_ASSERT, 100 }, false,
+		false };
 	const struct {
 		struct bpmp_request actual, expected;
 	} pairs[] = {

@@ -302,6 +302,7 @@ static pthread_t start_worker(struct worker_world *world)
 	world->machine = sockets[0];
 	world->requests = requests[0];
 	world->worker.socket = sockets[1];
+	world->worker.journal_fd = -1;
 	world->worker.requests = requests[1];
 	world->worker.doorbell = world->worker.answer = -1;
 	world->worker.host = &world->model.host;

@@ -48,6 +48,7 @@ static void start(struct world *world)
 	world->worker.doorbell = eventfd(0, EFD_NONBLOCK);
 	world->worker.answer = eventfd(0, EFD_NONBLOCK);
 	world->worker.shared = world->shared;
+	world->worker.journal_fd = -1;
 	world->worker.host = &world->model.host;
 	world->guest = (struct ivc_guest){ world->shared, world->shared + BPMP_IVC_AREA_SIZE };
 	cr_assert_eq(pthread_create(&world->thread, NULL, run, world), 0);
