@@ -230,7 +230,7 @@ static const struct option option_table[] = {
 		.parse = parse_console },
 	{ "disk", "PATH[,ro][,direct][,serial=ID][,format=raw]|vhost-user=SOCKET",
 		"a raw image or block device as the guest's next disk; repeatable",
-		.parse = options_parse_disk },
+		.parse = options_parse_disk, .repeats = true },
 	{ "rng", "on|off", "random numbers from the host (on)", FIELDS(rng_fields) },
 	{ "vsock", "CID", "sockets between host and guest, which has this address",
 		.parse = options_parse_vsock },

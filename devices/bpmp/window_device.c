@@ -117,7 +117,9 @@ static void window_quiesce(struct device *device)
 	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
 
 	/* On failure it has told the machine to end: there is no next guest to be clean for. */
-	(void)bpmp_supervisor_restore(&window->supervisor);
+	if (bpmp_supervisor_restore(&window->supervisor) < 0 &&
+		bpmp_supervisor_worker_gone(&window->supervisor))
+		bpmp_keeper_restore(&window->keeper);
 	bpmp_window_link_reset(&window->link);
 	bpmp_window_clear(&window->window);
 	window->complained = false;
@@ -128,6 +130,7 @@ static void window_destroy(struct device *device)
 	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
 
 	bpmp_supervisor_stop(&window->supervisor);
+	bpmp_keeper_stop(&window->keeper, bpmp_supervisor_worker_gone(&window->supervisor));
 	close_fd(&window->link.fd);
 	close_fd(&window->worker_fd);
 	pthread_mutex_destroy(&window->requests);
@@ -166,6 +169,7 @@ void bpmp_window_device_init(
 		.grace_ms = BPMP_WINDOW_GRACE_MS,
 	};
 	window->worker_fd = -1;
+	bpmp_keeper_init(&window->keeper, machine);
 	window->supervisor.machine = machine;
 	window->supervisor.ended.fd = -1;
 	window->supervisor.worker = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
@@ -193,6 +197,8 @@ static int start_worker(struct bpmp_window_device *window, const struct bpmp_opt
 	int fds[BPMP_PROXY_FD_COUNT] = {
 		[BPMP_PROXY_FD_HOST] = -1,
 		[BPMP_PROXY_FD_REQUESTS] = window->worker_fd,
+		[BPMP_PROXY_FD_JOURNAL] = -1,
+		[BPMP_PROXY_FD_LIFELINE] = -1,
 		[BPMP_PROXY_FD_AUDIT] = -1,
 	};
 	int error = 0;
@@ -207,9 +213,14 @@ static int start_worker(struct bpmp_window_device *window, const struct bpmp_opt
 		error = fds[BPMP_PROXY_FD_HOST] < 0 ? fds[BPMP_PROXY_FD_HOST] : 0;
 	}
 	if (!error)
+		error = bpmp_keeper_start(&window->keeper, options->name, options->host);
+	fds[BPMP_PROXY_FD_JOURNAL] = window->keeper.journal.fd;
+	fds[BPMP_PROXY_FD_LIFELINE] = window->keeper.lifeline;
+	if (!error)
 		error = bpmp_supervisor_start(
 			&window->supervisor, window->device.machine, "bpmp-proxy", fds, count, ids);
-	close_fd(&fds[BPMP_PROXY_FD_HOST]); /* the worker alone has them */
+	close_fd(&window->keeper.lifeline); /* the worker alone has these */
+	close_fd(&fds[BPMP_PROXY_FD_HOST]);
 	close_fd(&fds[BPMP_PROXY_FD_AUDIT]);
 	close_fd(&window->worker_fd);
 	return error;

@@ -6,6 +6,7 @@
 #ifndef DEVICES_BPMP_WINDOW_DEVICE_H
 #define DEVICES_BPMP_WINDOW_DEVICE_H
 
+#include "devices/bpmp/keeper.h"
 #include "devices/bpmp/supervisor.h"
 #include "devices/bpmp/window.h"
 #include "devices/bpmp/window_link.h"
@@ -32,6 +33,7 @@ struct bpmp_window_device {
 	bool complained;	      /* under `requests`: once for each boot */
 	int worker_fd;		      /* the link's other end, until the worker has it */
 	struct bpmp_supervisor supervisor;
+	struct bpmp_keeper keeper;
 	_Alignas(8) unsigned char bytes[BPMP_WINDOW_SIZE];
 };
 

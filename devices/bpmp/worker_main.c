@@ -57,9 +57,9 @@ int bpmp_proxy_worker_main(int argc, char **argv)
 		.host = &node.host,
 		.doorbell = -1,
 		.answer = -1,
-		.journal_fd = -1, /* none is kept for this face yet */
 		.requests = WORKER_FIRST_FD + BPMP_PROXY_FD_REQUESTS,
 		.audit.fd = WORKER_FIRST_FD + BPMP_PROXY_FD_AUDIT,
+		.journal_fd = WORKER_FIRST_FD + BPMP_PROXY_FD_JOURNAL,
 	};
 
 	(void)argc, (void)argv;

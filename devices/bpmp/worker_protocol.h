@@ -29,7 +29,9 @@ enum bpmp_worker_fd {
 enum bpmp_proxy_worker_fd {
 	BPMP_PROXY_FD_HOST = BPMP_FD_HOST,
 	BPMP_PROXY_FD_REQUESTS, /* SOCK_SEQPACKET: struct bpmp_window_request, and answers */
-	BPMP_PROXY_FD_AUDIT,	/* as above */
+	BPMP_PROXY_FD_JOURNAL,	/* as above, all three */
+	BPMP_PROXY_FD_LIFELINE,
+	BPMP_PROXY_FD_AUDIT,
 	BPMP_PROXY_FD_COUNT
 };
 
