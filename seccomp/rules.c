@@ -9,6 +9,7 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
 #include <linux/vhost.h>
@@ -75,6 +76,13 @@ static const struct filter_rule guard[] = {
 	{ ALLOW(ppoll) },
 };
 
+/* A network interface's worker: frames to and from the tap, and what it leaves to the guest. */
+static const struct filter_rule net[] = {
+	{ ALLOW(readv) },
+	{ ALLOW(writev) },
+	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
+};
+
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
@@ -103,12 +111,14 @@ static const struct filter_rule vhost_start[] = {
 	{ ALLOW_IOCTL(VHOST_SET_VRING_ADDR) },
 	{ ALLOW_IOCTL(VHOST_SET_VRING_ERR) },
 	{ ALLOW_IOCTL(VHOST_SET_VRING_CALL) },
+	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
 };
 
 /* And when it stops: on a vCPU thread, or on the event loop when the guest is reset. */
 static const struct filter_rule vhost_stop[] = {
 	{ ALLOW_IOCTL(VHOST_SET_VRING_KICK) },
 	{ ALLOW_IOCTL(VHOST_VSOCK_SET_RUNNING) },
+	{ ALLOW_IOCTL(VHOST_NET_SET_BACKEND) },
 };
 
 /* The event loop builds the VM anew after a guest reset, and takes it down at the end. */
@@ -157,6 +167,8 @@ static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(message
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
+static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(net) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
@@ -174,6 +186,7 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_BLOCK] = { block_lists, ARRAY_SIZE(block_lists) },
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },
+		[JAIL_NET] = { net_lists, ARRAY_SIZE(net_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },
 		[JAIL_EVENT_LOOP] = { event_loop_lists, ARRAY_SIZE(event_loop_lists) },
 	};

@@ -10,6 +10,7 @@
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio/vsock.h"
@@ -167,6 +168,25 @@ static int create_rng(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_nets(struct vm *vm)
+{
+	const struct options *options = vm->options;
+	int error = 0;
+
+	for (size_t i = 0; i < options->net_count && !error; i++) {
+		struct device *device;
+
+		if (vm->machine.planning) {
+			error = virtio_device_plan(&vm->machine, "net");
+			continue;
+		}
+		error = net_create(&vm->machine, &options->nets[i], options->name, i, &device);
+		if (!error)
+			error = add(vm, device);
+	}
+	return error;
+}
+
 static int create_vsock(struct vm *vm)
 {
 	struct device *device;
@@ -215,6 +235,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_console,
 	create_disks,
 	create_rng,
+	create_nets,
 	create_vsock,
 	create_pvpanic,
 	create_power_key,

@@ -2,6 +2,7 @@
 #include "devices/bpmp/bpmp.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -25,6 +26,7 @@ static const struct {
 	{ "console", console_worker_main },
 	{ "rng", rng_worker_main },
 	{ "block", block_worker_main },
+	{ "net", net_worker_main },
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
 	{ "guard", bpmp_guard_main },

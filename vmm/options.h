@@ -7,6 +7,7 @@
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "vmm/value.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #define MAX_CPUS	8
 #define MAX_GRACE	86400 /* seconds */
 #define MAX_DISKS	16
+#define MAX_NETS	8
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
 enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
@@ -35,6 +37,8 @@ struct options {
 	struct block_options disks[MAX_DISKS];
 	size_t disk_count;
 	bool rng;
+	struct net_options nets[MAX_NETS];
+	size_t net_count;
 	uint32_t vsock_cid; /* 0: none */
 	struct vfio_options passthrough[MAX_PASSTHROUGH];
 	size_t passthrough_count;
@@ -52,7 +56,7 @@ struct options {
 	const char *dump_dtb;
 	int on_reset, on_panic; /* enum restart_policy */
 	bool fast_path;
-	uint64_t grace;		/* seconds that a signal leaves the guest for powering down */
+	uint64_t grace; /* seconds that a signal leaves the guest for powering down */
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;

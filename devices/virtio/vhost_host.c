@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 int vhost_host_open(const char *path)
 {
@@ -15,4 +17,28 @@ int vhost_host_open(const char *path)
 int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 {
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int vhost_host_ioctl_value(int fd, unsigned long request, unsigned long value)
+{
+	return ioctl(fd, request, value) < 0 ? -errno : 0;
+}
+
+static bool has_attribute(const char *name, const char *attribute)
+{
+	char path[64]; /* a name is shorter than 16 */
+
+	return (size_t)snprintf(path, sizeof(path), "/sys/class/net/%s%s", name, attribute) <
+		sizeof(path) &&
+		access(path, F_OK) == 0;
+}
+
+bool vhost_host_has_interface(const char *name)
+{
+	return has_attribute(name, "");
+}
+
+bool vhost_host_is_tun(const char *name)
+{
+	return has_attribute(name, "/tun_flags");
 }

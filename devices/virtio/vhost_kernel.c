@@ -35,7 +35,12 @@ int vhost_kernel_request(
 
 static int set_features(struct vhost_front *front, uint64_t features)
 {
-	return REQUEST(to_kernel(front), VHOST_SET_FEATURES, &features);
+	struct vhost_kernel *kernel = to_kernel(front);
+	uint64_t known = features & kernel->features;
+	int error =
+		kernel->kind->negotiated != NULL ? kernel->kind->negotiated(kernel, features) : 0;
+
+	return error != 0 ? error : REQUEST(kernel, VHOST_SET_FEATURES, &known);
 }
 
 /* The kernel reaches guest memory by addresses of this process: the descriptor is not needed. */
@@ -157,6 +162,7 @@ int vhost_kernel_open(
 			kind->node);
 		error = -ENOTSUP;
 	}
+	kernel->features = features;
 	kernel->front.features = features;
 	if (error != 0)
 		vhost_kernel_close(kernel);

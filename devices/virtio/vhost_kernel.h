@@ -23,6 +23,9 @@ struct vhost_kernel_kind {
 	const char *module; /* that has it */
 	/* Queues from this one on are the machine's to serve, or nobody's. */
 	uint32_t queue_count;
+	/* The driver negotiated these, the kernel's and others'. Returns 0 or -errno. NULL:
+	 * nothing. */
+	int (*negotiated)(struct vhost_kernel *kernel, uint64_t features);
 	/*
 	 * The queue is set up: give it its back end, and take it away again. When stop returns, the
 	 * kernel does not touch the queue any more. Return 0 or -errno.
@@ -36,7 +39,8 @@ struct vhost_kernel {
 	const struct vhost_kernel_kind *kind;
 	const char *name; /* of the device, for the log */
 	int fd;
-	uint32_t set_up; /* bit n: queue n, by start_queue */
+	uint64_t features; /* that the kernel knows of; a device may add others to front.features */
+	uint32_t set_up;   /* bit n: queue n, by start_queue */
 };
 
 /*

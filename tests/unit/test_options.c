@@ -74,6 +74,59 @@ Test(options, run_is_the_default_verb)
 	cr_assert_eq(parse("--kernel Image run"), OPTIONS_BAD);
 }
 
+Test(options, network_interfaces_add_up)
+{
+	assert_right(
+		"--net tap=t0 --net fd=5,mac=52:54:00:12:34:5F --net mac=2:0:0:0:0:1,tap=br.1");
+	cr_assert_eq(options.net_count, 3);
+	cr_assert_str_eq(options.nets[0].tap, "t0");
+	cr_assert_not(options.nets[0].mac_given);
+	cr_assert_null(options.nets[1].tap);
+	cr_assert_eq(options.nets[1].fd, 5);
+	cr_assert(options.nets[1].mac_given);
+	cr_assert_arr_eq(options.nets[1].mac, ((uint8_t[]){ 0x52, 0x54, 0, 0x12, 0x34, 0x5f }), 6);
+	cr_assert_arr_eq(options.nets[2].mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 1 }), 6);
+	cr_assert(options.nets[0].vhost);
+	assert_right("--net tap=t,vhost=off");
+	cr_assert_not(options.nets[0].vhost);
+	assert_right("--net tap=t --net tap=t --net tap=t --net tap=t --net tap=t --net tap=t "
+		     "--net tap=t --net tap=t");
+	cr_assert_eq(options.net_count, 8);
+}
+
+Test(options, wrong_network_interfaces)
+{
+	static const char *const wrong[] = {
+		"tap=",
+		"fd=2",
+		"fd=4294967296",
+		"fd=-1",
+		"mac=52:54:00:12:34:56",
+		"t0",
+		"tap=t,fd=5",
+		"tap=a/b",
+		"tap=t%d",
+		"tap=..",
+		"tap=abcdefghijklmnop",
+		"tap=t,mac=52:54:00:12:34",
+		"tap=t,mac=52:54:00:12:34:56:78",
+		"tap=t,mac=53:54:00:12:34:56",
+		"tap=t,mac=00:00:00:00:00:00",
+		"tap=t,mac=52:54:00:12:34:5g",
+		"tap=t,mac=+2:0:0:0:0:1",
+		"tap=t,mac=52-54-00-12-34-56",
+	};
+	char line[96];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(line, sizeof(line), "--kernel Image --net %s", wrong[i]);
+		cr_assert_eq(parse(line), OPTIONS_BAD, "%s", line);
+	}
+	cr_assert_eq(parse("--kernel I --net fd=3 --net fd=3 --net fd=3 --net fd=3 --net fd=3 "
+			   "--net fd=3 --net fd=3 --net fd=3 --net fd=3"),
+		OPTIONS_BAD);
+}
+
 Test(options, vsock_takes_every_address_that_a_guest_may_have)
 {
 	assert_right("--vsock 3");

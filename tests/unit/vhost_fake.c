@@ -6,8 +6,12 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/vhost.h>
 
 struct vhost_fake vhost_fake;
@@ -15,6 +19,8 @@ struct vhost_fake vhost_fake;
 int vhost_host_open(const char *path)
 {
 	fake_trace("open %s", path);
+	if (strcmp(path, "/dev/vhost-net") == 0 && vhost_fake.open_vhost_error != 0)
+		return vhost_fake.open_vhost_error;
 	return vhost_fake.open_error != 0 ? vhost_fake.open_error
 					  : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
@@ -40,6 +46,43 @@ static void trace_memory(const struct vhost_memory *memory)
 			(uint64_t)memory->regions[i].guest_phys_addr,
 			(uint64_t)memory->regions[i].memory_size,
 			memory->regions[i].userspace_addr != 0 ? "" : " nowhere");
+}
+
+static void tap_request(unsigned long request, struct ifreq *ifr)
+{
+	switch (request) {
+	case TUNSETIFF:
+		fake_trace("tap %s flags 0x%x", ifr->ifr_name, (unsigned int)ifr->ifr_flags);
+		vhost_fake.tap_flags = ifr->ifr_flags;
+		break;
+	case TUNGETIFF:
+		snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", vhost_fake.tap_name);
+		ifr->ifr_flags = vhost_fake.tap_flags;
+		break;
+	default:
+		memcpy(ifr->ifr_hwaddr.sa_data, vhost_fake.mac, sizeof(vhost_fake.mac));
+		break;
+	}
+}
+
+int vhost_host_ioctl_value(int fd, unsigned long request, unsigned long value)
+{
+	(void)fd;
+	if (request == vhost_fake.refused)
+		return vhost_fake.refusal;
+	fake_trace("%s 0x%lx", request == TUNSETOFFLOAD ? "offload" : "unknown request", value);
+	return 0;
+}
+
+bool vhost_host_has_interface(const char *name)
+{
+	return strcmp(name, vhost_fake.tap_name) == 0;
+}
+
+bool vhost_host_is_tun(const char *name)
+{
+	(void)name;
+	return vhost_fake.is_tun;
 }
 
 int vhost_host_ioctl(int fd, unsigned long request, void *argument)
@@ -87,6 +130,17 @@ int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 		break;
 	case VHOST_VSOCK_SET_RUNNING:
 		fake_trace("running %d", *(const int *)argument);
+		break;
+	case VHOST_NET_SET_BACKEND:
+		trace_file("back end", argument);
+		break;
+	case TUNSETIFF:
+	case TUNGETIFF:
+	case SIOCGIFHWADDR:
+		tap_request(request, argument);
+		break;
+	case TUNSETVNETHDRSZ:
+		fake_trace("header %d", *(const int *)argument);
 		break;
 	default:
 		fake_trace("unknown request 0x%lx", request);

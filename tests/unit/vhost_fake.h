@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's vhost devices for tests: opens and requests leave lines in the trace of
+ * The kernel's vhost and tun devices for tests: opens and requests leave lines in the trace of
  * fakes.h, with what they carry that a device chooses.
  */
 #ifndef TESTS_UNIT_VHOST_FAKE_H
 #define TESTS_UNIT_VHOST_FAKE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vhost_fake {
 	int open_error;	       /* -errno of the next open */
+	int open_vhost_error;  /* the same, of /dev/vhost-net alone */
 	unsigned long refused; /* this request fails ... */
 	int refusal;	       /* ... with this -errno */
 	uint64_t features;     /* what VHOST_GET_FEATURES gives */
+	/* The one interface: its name, whether it is tun's, its flags and address. */
+	const char *tap_name;
+	bool is_tun;
+	short tap_flags;
+	uint8_t mac[6];
 };
 extern struct vhost_fake vhost_fake;
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's network interfaces: virtio net on a tap or macvtap of the host. */
+#ifndef DEVICES_VIRTIO_NET_H
+#define DEVICES_VIRTIO_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct device;
+struct machine;
+
+#define NET_MAC_SIZE 6
+
+/* `--net`: a tap by its name, or by a descriptor that the VMM was started with. */
+struct net_options {
+	const char *tap; /* NULL: `fd` */
+	int fd;
+	bool vhost; /* served by the kernel; otherwise by a jailed worker */
+	bool mac_given;
+	uint8_t mac[NET_MAC_SIZE];
+};
+
+/*
+ * Opens the tap and claims a register file and an interrupt, for the interface number `position`,
+ * from 0, of the VM called `vm_name` (NULL: it has no name). Returns 0 with *device, or -errno with
+ * a line logged that names cause and remedy.
+ */
+int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
+	size_t position, struct device **device);
+
+/*
+ * The address of an interface for which none was given: the same for the same VM's name, host
+ * interface and position, and with the bits of a locally administered, individual address.
+ */
+void net_default_mac(
+	const char *vm_name, const char *interface, size_t position, uint8_t mac[NET_MAC_SIZE]);
+
+/* The worker's main; returns its exit status. */
+int net_worker_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/net_loop.h"
+
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+/* 5.1.2: receiveq1 and transmitq1. */
+enum { RECEIVE_QUEUE, TRANSMIT_QUEUE, QUEUE_COUNT };
+
+/* What one turn does before the front end and the other direction are looked at again. */
+#define FRAMES_PER_TURN 256
+
+/* The poll set. */
+enum { FRONT_END, RECEIVE_KICK, TRANSMIT_KICK, TAP, POLL_FDS };
+
+static void set_part(struct net_worker *worker, unsigned int index, void *at, size_t size)
+{
+	worker->parts[index].iov_base = at;
+	worker->parts[index].iov_len = size;
+}
+
+/*
+ * Fills parts[first..] with the chain's segments `from`..`to`, less the first `skip` bytes of them.
+ * Returns how many parts there are then; 0 when there are too many, or guest memory is not there.
+ */
+static unsigned int gather(
+	struct net_worker *worker, unsigned int first, uint32_t from, uint32_t to, uint32_t skip)
+{
+	unsigned int count = first;
+
+	for (uint32_t i = from; i < to; i++) {
+		const struct virtqueue_segment *segment = &worker->chain.segments[i];
+		uint32_t left = skip < segment->length ? skip : segment->length;
+		uint32_t size = segment->length - left;
+
+		skip -= left;
+		if (size == 0)
+			continue;
+		/* One stays free for what the guest's buffer has no room for. */
+		if (count == NET_MAX_PARTS - 1)
+			return 0;
+		set_part(worker, count,
+			guest_memory_at(&worker->back.memory, segment->gpa + left, size), size);
+		if (worker->parts[count].iov_base == NULL)
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+/* Copies the header, which the driver may have cut into pieces (2.7.4.2), out of guest memory. */
+static bool take_header(struct net_worker *worker, struct virtio_net_hdr_mrg_rxbuf *header)
+{
+	const struct virtqueue_chain *chain = &worker->chain;
+	uint32_t have = 0;
+
+	for (uint32_t i = 0; i < chain->readable_count && have < NET_HEADER_SIZE; i++) {
+		const struct virtqueue_segment *segment = &chain->segments[i];
+		uint32_t left = NET_HEADER_SIZE - have;
+		uint32_t part = left < segment->length ? left : segment->length;
+		const void *from = guest_memory_at(&worker->back.memory, segment->gpa, part);
+
+		if (from == NULL)
+			return false;
+		memcpy((char *)header + have, from, part);
+		have += part;
+	}
+	return have == NET_HEADER_SIZE;
+}
+
+/* Sends the frame in hand. False when the tap takes none now. */
+static bool send_frame(struct net_worker *worker)
+{
+	const struct virtqueue_chain *chain = &worker->chain;
+	struct virtio_net_hdr_mrg_rxbuf header;
+	unsigned int count;
+
+	if (!take_header(worker, &header) ||
+		!net_header_valid(
+			&header, worker->back.features, chain->readable_bytes - NET_HEADER_SIZE))
+		goto bad;
+	set_part(worker, 0, &header, NET_HEADER_SIZE);
+	count = gather(worker, 1, 0, chain->readable_count, NET_HEADER_SIZE);
+	if (count == 0)
+		goto bad;
+	if (writev(worker->tap.fd, worker->parts, (int)count) < 0) {
+		if (errno == EAGAIN)
+			return false;
+		/* The interface is down, or has no use for it: frames may be lost. */
+		log_debug("a frame was lost: %s", strerror(errno));
+	}
+	return true;
+bad:
+	if (!worker->bad_frame_logged)
+		log_warning("the guest's driver sent a frame that makes no sense (%u bytes); such "
+			    "frames are dropped",
+			chain->readable_bytes);
+	worker->bad_frame_logged = true;
+	return true;
+}
+
+void net_worker_transmit(struct net_worker *worker)
+{
+	struct vhost_user_back *back = &worker->back;
+	struct virtqueue *ring = &back->queues[TRANSMIT_QUEUE].ring;
+	unsigned int budget = FRAMES_PER_TURN;
+
+	worker->tap_full = false;
+	if (!vhost_user_back_ready(back, TRANSMIT_QUEUE))
+		return;
+	virtqueue_disable_kicks(ring);
+	for (; budget > 0; budget--) {
+		if (vhost_user_back_pop(back, TRANSMIT_QUEUE, &worker->chain) == 0) {
+			if (virtqueue_enable_kicks(ring))
+				continue;
+			break;
+		}
+		if (!send_frame(worker)) {
+			virtqueue_unpop(ring);
+			worker->tap_full = true;
+			break;
+		}
+		virtqueue_push(ring, worker->chain.head, 0);
+	}
+	if (budget == 0)
+		worker->again = true;
+	vhost_user_back_signal(back, TRANSMIT_QUEUE);
+}
+
+/* What a frame came to. */
+enum arrival { NO_FRAME, FRAME_LOST, FRAME_IN_BUFFER };
+
+/* Apart, as gcc 12 with sanitizers takes the array for the part that was set last. */
+static __attribute__((noinline)) ssize_t read_parts(
+	const struct net_worker *worker, unsigned int count)
+{
+	return readv(worker->tap.fd, worker->parts, (int)count);
+}
+
+/* Reads a frame into the buffer in hand; *used is what of it was written. */
+static enum arrival read_frame(struct net_worker *worker, uint32_t *used)
+{
+	const struct virtqueue_chain *chain = &worker->chain;
+	uint32_t from = chain->readable_count, to = from + chain->writable_count;
+	struct virtio_net_hdr_mrg_rxbuf header;
+	unsigned int count;
+	ssize_t size;
+
+	memset(&header, 0, sizeof(header));
+	set_part(worker, 0, &header, NET_HEADER_SIZE);
+	count = gather(worker, 1, from, to, NET_HEADER_SIZE);
+	/* More pieces than one call takes: the driver gets the buffer back empty. */
+	*used = 0;
+	if (count == 0)
+		return FRAME_IN_BUFFER;
+	set_part(worker, count, worker->excess, sizeof(worker->excess));
+	size = read_parts(worker, count + 1);
+	if (size < 0 && errno != EAGAIN && errno != EINTR)
+		log_debug("no frame from the tap: %s", strerror(errno));
+	if (size < (ssize_t)NET_HEADER_SIZE)
+		return NO_FRAME;
+	if ((size_t)size > chain->writable_bytes)
+		return FRAME_LOST;
+	/* 5.1.6.4.1: one buffer for a frame, as VIRTIO_NET_F_MRG_RXBUF is not offered. */
+	header.num_buffers = htole16(1);
+	*used = (uint32_t)size;
+	return virtqueue_copy_to_chain(chain, &worker->back.memory, &header, sizeof(header)) ==
+			sizeof(header)
+		? FRAME_IN_BUFFER
+		: FRAME_LOST;
+}
+
+/* A buffer that holds no frame at all is no use to anybody: the driver gets it back empty. */
+static bool buffer_fits(struct net_worker *worker)
+{
+	if (worker->chain.writable_bytes >= NET_HEADER_SIZE + NET_FRAME_MIN)
+		return true;
+	if (!worker->bad_buffer_logged)
+		log_warning("the guest's driver offers a buffer of %u bytes for frames; such "
+			    "buffers stay empty",
+			worker->chain.writable_bytes);
+	worker->bad_buffer_logged = true;
+	virtqueue_push(&worker->back.queues[RECEIVE_QUEUE].ring, worker->chain.head, 0);
+	return false;
+}
+
+void net_worker_receive(struct net_worker *worker)
+{
+	struct vhost_user_back *back = &worker->back;
+	struct virtqueue *ring = &back->queues[RECEIVE_QUEUE].ring;
+	unsigned int budget = FRAMES_PER_TURN;
+
+	worker->wants_frames = false;
+	if (!vhost_user_back_ready(back, RECEIVE_QUEUE))
+		return;
+	virtqueue_disable_kicks(ring);
+	for (; budget > 0; budget--) {
+		enum arrival arrival;
+		uint32_t used;
+
+		if (vhost_user_back_pop(back, RECEIVE_QUEUE, &worker->chain) == 0) {
+			/* The next buffer's kick goes on with it; the tap keeps what comes. */
+			if (virtqueue_enable_kicks(ring))
+				continue;
+			break;
+		}
+		if (!buffer_fits(worker))
+			continue;
+		arrival = read_frame(worker, &used);
+		if (arrival == FRAME_IN_BUFFER) {
+			virtqueue_push(ring, worker->chain.head, used);
+			continue;
+		}
+		virtqueue_unpop(ring);
+		if (arrival == NO_FRAME) {
+			worker->wants_frames = true;
+			break;
+		}
+	}
+	if (budget == 0)
+		worker->again = true;
+	vhost_user_back_signal(back, RECEIVE_QUEUE);
+}
+
+void net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap)
+{
+	memset(worker, 0, offsetof(struct net_worker, parts));
+	worker->tap = *tap;
+	worker->device = (struct vhost_user_back_device){
+		.features = tap->features | BIT(VIRTIO_NET_F_MAC),
+		.queue_count = QUEUE_COUNT,
+	};
+	vhost_user_back_init(&worker->back, socket, &worker->device);
+}
+
+void net_worker_close(struct net_worker *worker)
+{
+	vhost_user_back_close(&worker->back);
+}
+
+static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
+{
+	const struct vhost_user_back *back = &worker->back;
+	short events =
+		(short)((worker->wants_frames ? POLLIN : 0) | (worker->tap_full ? POLLOUT : 0));
+
+	fds[FRONT_END] = (struct pollfd){ .fd = back->socket, .events = POLLIN };
+	fds[RECEIVE_KICK] = (struct pollfd){
+		.fd = vhost_user_back_kick_fd(back, RECEIVE_QUEUE),
+		.events = POLLIN,
+	};
+	fds[TRANSMIT_KICK] = (struct pollfd){
+		.fd = vhost_user_back_kick_fd(back, TRANSMIT_QUEUE),
+		.events = POLLIN,
+	};
+	/* Left out while nothing is wanted, as an interface that is gone is an error all the time.
+	 */
+	fds[TAP] = (struct pollfd){ .fd = events != 0 ? worker->tap.fd : -1, .events = events };
+	if (poll(fds, POLL_FDS, worker->again ? 0 : -1) < 0)
+		return -errno;
+	worker->again = false;
+	return 0;
+}
+
+/* A message of the front end's: another driver may have negotiated something else. */
+static int serve_front_end(struct net_worker *worker)
+{
+	int error = vhost_user_back_receive(&worker->back);
+
+	if (error == 0 && worker->back.features != worker->negotiated) {
+		worker->negotiated = worker->back.features;
+		error = net_tap_negotiated(&worker->tap, worker->negotiated);
+	}
+	worker->again = true;
+	return error;
+}
+
+int net_worker_run(struct net_worker *worker)
+{
+	struct pollfd fds[POLL_FDS];
+
+	for (;;) {
+		int error = wait_for_work(worker, fds);
+
+		if (error == -EINTR)
+			continue;
+		if (error != 0) {
+			log_error("poll: %s", strerror(-error));
+			return error;
+		}
+		if (fds[FRONT_END].revents != 0) {
+			error = serve_front_end(worker);
+			if (error != 0)
+				return error == -ECONNRESET ? 0 : error;
+			continue;
+		}
+		if ((fds[TAP].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+			log_error("the tap %s is gone", worker->tap.name);
+			return -ENODEV;
+		}
+		if (fds[RECEIVE_KICK].revents != 0)
+			vhost_user_back_kicked(&worker->back, RECEIVE_QUEUE);
+		if (fds[TRANSMIT_KICK].revents != 0)
+			vhost_user_back_kicked(&worker->back, TRANSMIT_QUEUE);
+		net_worker_transmit(worker);
+		net_worker_receive(worker);
+	}
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network interface's worker at work: frames between the guest's queues and a tap, by readv() and
+ * writev() straight from and into guest memory. One thread, one poll loop.
+ */
+#ifndef DEVICES_VIRTIO_NET_LOOP_H
+#define DEVICES_VIRTIO_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/virtio/net_header.h"
+#include "devices/virtio/net_tap.h"
+#include "devices/virtio/vhost_user_back.h"
+#include "devices/virtio/virtqueue.h"
+
+/* What the kernel takes in one call (UIO_MAXIOV). */
+#define NET_MAX_PARTS 1024
+
+struct net_worker {
+	struct vhost_user_back back;
+	struct vhost_user_back_device device;
+	struct net_tap tap;
+	uint64_t negotiated;			  /* the features that the tap was last told */
+	bool again;				  /* the turn was over before the work was */
+	bool tap_full;				  /* wait until it takes frames again */
+	bool wants_frames;			  /* the guest has buffers for what comes */
+	bool bad_frame_logged, bad_buffer_logged; /* once, whatever the guest repeats */
+	struct virtqueue_chain chain;
+	struct iovec parts[NET_MAX_PARTS];
+	uint8_t excess[NET_FRAME_MAX]; /* of a frame that is longer than the guest's buffer */
+};
+
+/* `socket` to the front end stays the caller's; *tap is open. */
+void net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap);
+
+/* Serves until the front end is gone (0), or -errno (logged). */
+int net_worker_run(struct net_worker *worker);
+
+/* Gives back what the front end sent. The tap stays open. */
+void net_worker_close(struct net_worker *worker);
+
+/* One turn of each direction, as far as it goes without waiting; for net_worker_run() and tests. */
+void net_worker_transmit(struct net_worker *worker);
+void net_worker_receive(struct net_worker *worker);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host's end of a guest's network interface: a tap, or a macvtap, that exists already. */
+#ifndef DEVICES_VIRTIO_NET_TAP_H
+#define DEVICES_VIRTIO_NET_TAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <net/if.h>
+
+#include "devices/virtio/net.h"
+
+struct net_tap {
+	int fd; /* non-blocking; each frame with a header of 12 bytes before it (5.1.6) */
+	char name[IFNAMSIZ]; /* of the interface */
+	uint64_t features;   /* virtio's, that the tap can carry: checksums and segmentation */
+	bool has_mac;	     /* a macvtap, which gets frames for its own address only ... */
+	uint8_t mac[NET_MAC_SIZE]; /* ... this one */
+};
+
+/*
+ * Opens what `options` name, and has it add the headers. Returns 0, or -errno with a line logged
+ * that names cause and remedy; nothing is open then.
+ */
+int net_tap_open(struct net_tap *tap, const struct net_options *options);
+void net_tap_close(struct net_tap *tap);
+
+/*
+ * The driver negotiated `features`: from now on the tap may leave to the guest what those allow
+ * (checksums, large segments). Frames that waited are thrown away: they may be of another kind.
+ * Returns 0 or -errno (logged).
+ */
+int net_tap_negotiated(struct net_tap *tap, uint64_t features);
+
+#endif
