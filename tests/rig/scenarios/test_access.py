@@ -8,17 +8,23 @@ from kinds import A, A_GICV2, B, on
 from vm import Vm
 
 # virtio-mmio registers, pvpanic, and an address where the guest has nothing.
-PLACES = (0x0A000000, 0x09070000, 0x20000000)
-KINDS = ("load-pair", "store-pair", "post-index", "zero")
+VIRTIO = 0x0A000000
+PLACES = (VIRTIO, 0x09070000, 0x20000000)
+LOADS = ("load-pair", "post-index")
+KINDS = (*LOADS, "store-pair", "zero")
 
 
 @on(A, A_GICV2, B)
 def test_undecodable_access_is_an_external_abort(host: Board) -> None:
-    with Vm(host, "--cpus 1") as vm:
+    """Where registers are read without exits, loads of them are plain memory's; stores are not."""
+    path = "off" if host.kind == A_GICV2 else "on"
+    with Vm(host, f"--cpus 1 --fast-path {path}") as vm:
         vm.up()
         for place in PLACES:
             for kind in KINDS:
-                assert vm.guest(f"rig-access {kind} {place:#x}") == "external abort", (kind, place)
+                memory = path == "on" and place == VIRTIO and kind in LOADS
+                assert vm.guest(f"rig-access {kind} {place:#x}") == (
+                    "done" if memory else "external abort"), (kind, place)
         assert vm.guest("echo alive") == "alive"
         log = vm.ends(0, "poweroff -f")
         assert log.count("cannot be decoded") == 1, "said once"
