@@ -95,7 +95,7 @@ static void init(struct vm *vm, const struct options *options)
 	vm->kvm.kvm_fd = vm->kvm.fd = vm->kvm.vgic_fd = vm->memory_fd = -1;
 	vm->boot.kernel_fd = vm->boot.initrd_fd = -1;
 	vm->signals.fd = vm->wake.fd = vm->loop.epoll_fd = -1;
-	vm->control.listener.fd = -1;
+	vm->control.listener.fd = vm->notify.fd = -1;
 	vm->shutdown.timer.fd = -1;
 	vm->vcpu_count = (uint32_t)options->cpus.count;
 	vm->gic.cpus = vm->vcpu_count;
@@ -155,6 +155,9 @@ static enum exit_status create(struct vm *vm)
 	if (boot_open(vm))
 		return EXIT_USAGE;
 	if (vm_control_open(vm))
+		return EXIT_HOST;
+	if (vm->options->notify == NOTIFY_STARTED &&
+		notify_open(&vm->notify, getenv("NOTIFY_SOCKET")))
 		return EXIT_HOST;
 	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
 		return EXIT_HOST;
@@ -241,6 +244,10 @@ static int start(struct vm *vm)
 	/* A VM that was paused stays so, whatever its guest did before. */
 	if (!error && !vm->paused)
 		vcpus_run(vm);
+	if (!error)
+		notify_send(&vm->notify,
+			vm->paused ? "STATUS=the guest is paused"
+				   : "READY=1\nSTATUS=the guest runs");
 	return error;
 }
 
@@ -298,6 +305,7 @@ static void destroy(struct vm *vm)
 	boot_close(vm);
 	/* After the devices: a client that said stop sees its connection end when all is done. */
 	control_close(&vm->control);
+	notify_close(&vm->notify);
 	guest_memory_unmap(&vm->memory);
 	free(vm->boot.tree);
 	close_fd(&vm->memory_fd);
@@ -385,6 +393,7 @@ enum exit_status machine_run(const struct options *options)
 		vm->started_ms = status_now_ms();
 		status = status_of(start(vm) == 0 ? run(vm) : why_not_started(vm));
 	}
+	notify_send(&vm->notify, "STOPPING=1\nSTATUS=the guest has ended");
 	power_off(vm);
 	vcpus_join(vm);
 out:

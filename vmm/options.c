@@ -33,6 +33,7 @@ static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
 static const char *const bpmp_choices[] = { "auto", "mailbox", "proxy", "off", NULL };
 static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
+static const char *const notify_choices[] = { "off", "started", NULL };
 static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 
 #define FIELD(key, type, structure, member) key, type, offsetof(structure, member), NULL
@@ -85,6 +86,9 @@ static const struct value_field sandbox_fields[] = {
 };
 static const struct value_field log_level_fields[] = {
 	{ CHOICE("level", struct options, log_level, level_choices) },
+};
+static const struct value_field notify_fields[] = {
+	{ CHOICE("when", struct options, notify, notify_choices) },
 };
 static const struct value_field console_fields[] = {
 	{ CHOICE("kind", struct console_text, kind, console_choices) },
@@ -186,6 +190,17 @@ static int parse_json(struct options *options, const char *text, char *problem, 
 	return 0;
 }
 
+static int parse_notify(struct options *options, const char *text, char *problem, size_t size)
+{
+	if (strcmp(text, "guest") == 0) {
+		snprintf(problem, size,
+			"a guest has no sound way to say that it is up; use started, and let what "
+			"depends on the guest ask the guest");
+		return -EINVAL;
+	}
+	return value_parse(text, notify_fields, ARRAY_SIZE(notify_fields), options, problem, size);
+}
+
 static int parse_version(struct options *options, const char *text, char *problem, size_t size)
 {
 	(void)options, (void)text, (void)problem, (void)size;
@@ -264,6 +279,8 @@ static const struct option option_table[] = {
 	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
 		STRING(control) },
 	{ "json", NULL, "layout and status: for programs", .parse = parse_json },
+	{ "notify", "started|off", "tell the service manager at $NOTIFY_SOCKET (off)",
+		.parse = parse_notify },
 	{ "config", "FILE", "these options as a JSON object; the command line wins",
 		.parse = parse_config },
 	{ "help", NULL, "this text", .parse = parse_help },

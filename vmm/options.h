@@ -22,6 +22,7 @@
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
 enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
+enum notify_when { NOTIFY_OFF, NOTIFY_STARTED };
 
 struct options {
 	const char *kernel, *initrd;
@@ -60,6 +61,7 @@ struct options {
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;
+	int notify;	     /* enum notify_when */
 	bool json;	     /* `layout`: for programs */
 	const char *control; /* the socket's path; NULL: none */
 };

@@ -12,6 +12,7 @@
 #include "vmm/base/layout.h"
 #include "vmm/base/mmio.h"
 #include "vmm/control.h"
+#include "vmm/notify.h"
 #include "vmm/options.h"
 
 #include <pthread.h>
@@ -96,6 +97,7 @@ struct vm {
 	struct bpmp_ids *planned_ids; /* `layout`: of each --passthrough; else NULL */
 	uint32_t unplanned;	      /* those that the host has not: 1 << index */
 
+	struct notify notify;	/* --notify */
 	struct control control; /* --control */
 	bool paused;		/* through it: the gate stays closed, after a reset, too */
 	int64_t started_ms;	/* on the monotonic clock: the first start of the guest */

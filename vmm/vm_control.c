@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/vm_control.h"
 
+#include "devices/gpio_pl061.h"
 #include "vmm/base/log.h"
 #include "vmm/status.h"
 #include "vmm/vcpu.h"
@@ -14,6 +15,7 @@ static void pause_guest(struct vm *vm)
 		return;
 	vm->paused = true;
 	vcpus_pause(vm);
+	notify_send(&vm->notify, "STATUS=the guest is paused");
 	log_info("paused through --control");
 }
 
@@ -23,6 +25,7 @@ static void resume_guest(struct vm *vm)
 		return;
 	vm->paused = false;
 	vcpus_run(vm);
+	notify_send(&vm->notify, "STATUS=the guest runs");
 	log_info("resumed through --control");
 }
 
@@ -30,7 +33,11 @@ static const char *power_down(struct vm *vm)
 {
 	if (vm->paused)
 		return "the guest is paused and cannot power down; resume it first";
-	return "this guest has no power key; use stop, which does not ask it";
+	if (!vm->power_key)
+		return "this guest has no power key; use stop, which does not ask it";
+	gpio_press_power_key(vm->power_key);
+	log_info("pressed the guest's power key, through --control");
+	return NULL;
 }
 
 static const char *handle(

@@ -68,6 +68,17 @@ Test(options, defaults)
 	cr_assert_str_eq(fake_log_text(), "");
 }
 
+Test(options, notify)
+{
+	assert_right("--notify started");
+	cr_assert_eq(options.notify, NOTIFY_STARTED);
+	assert_right("--notify off");
+	cr_assert_eq(options.notify, NOTIFY_OFF);
+	cr_assert_eq(parse("--kernel Image --notify guest"), OPTIONS_BAD);
+	cr_assert(strstr(fake_log_text(), "no sound way"));
+	cr_assert_eq(parse("--kernel Image --notify later"), OPTIONS_BAD);
+}
+
 Test(options, run_is_the_default_verb)
 {
 	cr_assert_eq(parse("run --kernel Image"), OPTIONS_RUN);

@@ -192,3 +192,16 @@ def test_options_from_a_file(host: Board) -> None:
     host.check(f"cat >/tmp/vm.json <<'X'\n{json.dumps(config, indent=1)}\nX")
     host.check("cd /guest && bpmp-vmm --cpus 1 --config /tmp/vm.json", 90)
     assert "guest: up, 1 CPU" in host.file("/tmp/a,b")
+
+
+@on(A)
+def test_service_manager_is_told(host: Board) -> None:
+    manager = host.start("rig-notified /tmp/notify", "notified", terminal=False)
+    manager.wait_for("listening", 20)
+    host.check("NOTIFY_SOCKET=/tmp/notify bpmp-vmm --kernel /guest/Image --initrd /guest/initrd "
+               "--memory 256M --console none --cmdline 'console=hvc0 rig.do=poweroff' "
+               "--notify started", 120)
+    manager.wait_for("READY=1\nSTATUS=the guest runs\nSTOPPING=1\nSTATUS=the guest has ended\n",
+                     20)
+    refused(host, "NOTIFY_SOCKET=/none bpmp-vmm --kernel /guest/Image --notify started",
+            "NOTIFY_SOCKET, /none: No such file", 3)
