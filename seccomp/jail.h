@@ -10,6 +10,8 @@
 enum jail_role {
 	JAIL_CONSOLE,	 /* worker */
 	JAIL_BPMP,	 /* worker */
+	JAIL_SERIAL,	 /* worker */
+	JAIL_UNPACK,	 /* worker: a compressed kernel */
 	JAIL_VCPU,	 /* machine: a vCPU thread */
 	JAIL_EVENT_LOOP, /* machine: the main thread */
 	JAIL_ROLES

@@ -60,6 +60,11 @@ static const struct filter_rule console[] = {
 	{ ALLOW(accept4) },
 };
 
+/* A compressed kernel is read in pieces; what it becomes goes through write(). */
+static const struct filter_rule unpack[] = {
+	{ ALLOW(pread64) },
+};
+
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
@@ -106,6 +111,11 @@ static const struct filter_rule event_loop[] = {
 static const struct filter_list console_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(terminal) }, { LIST(console) } };
 static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) } };
+/* As the console's, without guest RAM. */
+static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(terminal) }, { LIST(console) } };
+static const struct filter_list unpack_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(unpack) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
@@ -119,6 +129,8 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 	} table[JAIL_ROLES] = {
 		[JAIL_CONSOLE] = { console_lists, ARRAY_SIZE(console_lists) },
 		[JAIL_BPMP] = { bpmp_lists, ARRAY_SIZE(bpmp_lists) },
+		[JAIL_SERIAL] = { serial_lists, ARRAY_SIZE(serial_lists) },
+		[JAIL_UNPACK] = { unpack_lists, ARRAY_SIZE(unpack_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },
 		[JAIL_EVENT_LOOP] = { event_loop_lists, ARRAY_SIZE(event_loop_lists) },
 	};

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/bpmp.h"
+#include "devices/serial/serial.h"
 #include "devices/virtio/console.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/base/worker.h"
 #include "vmm/control_client.h"
+#include "vmm/kernel_unpack.h"
 #include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
@@ -21,6 +23,8 @@ static const struct {
 } workers[] = {
 	{ "console", console_worker_main },
 	{ "bpmp", bpmp_worker_main },
+	{ "unpack", unpack_worker_main },
+	{ "serial", serial_worker_main },
 };
 
 static int run_worker(int argc, char **argv)

@@ -21,6 +21,7 @@ enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_OFF };
 
 struct options {
 	const char *kernel, *initrd;
+	bool kernel_raw;     /* a binary without a header */
 	const char *cmdline; /* NULL: not given */
 	struct {
 		uint64_t size, base; /* bytes, guest-physical */
@@ -29,7 +30,7 @@ struct options {
 		uint64_t count;
 	} cpus;
 	int irqchip; /* index: auto, gicv3, gicv2 */
-	struct console_options console;
+	struct console_options console, serial;
 	struct vfio_options passthrough[MAX_PASSTHROUGH];
 	size_t passthrough_count;
 	struct {
@@ -44,7 +45,7 @@ struct options {
 	const char *dump_dtb;
 	int on_reset, on_panic; /* enum restart_policy */
 	bool fast_path;
-	uint64_t grace;		/* seconds that a signal leaves the guest for powering down */
+	uint64_t grace; /* seconds that a signal leaves the guest for powering down */
 	bool sandbox;
 	int log_level; /* enum log_level */
 	const char *name;

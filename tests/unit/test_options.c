@@ -71,6 +71,33 @@ Test(options, run_is_the_default_verb)
 	cr_assert_eq(parse("--kernel Image run"), OPTIONS_BAD);
 }
 
+Test(options, serial)
+{
+	assert_right("");
+	cr_assert_eq(options.serial.kind, CONSOLE_NONE);
+	assert_right("--serial stdio --console none");
+	cr_assert_eq(options.serial.kind, CONSOLE_STDIO);
+	cr_assert_eq(options.console.kind, CONSOLE_NONE);
+	assert_right("--serial unix=/tmp/a");
+	cr_assert_eq(options.serial.kind, CONSOLE_UNIX);
+	cr_assert_str_eq(options.serial.path, "/tmp/a");
+	cr_assert_eq(options.console.kind, CONSOLE_STDIO);
+}
+
+Test(options, kernels)
+{
+	assert_right("");
+	cr_assert(!options.kernel_raw);
+	assert_right("--kernel a,b=c,raw");
+	cr_assert_str_eq(options.kernel, "a,b=c");
+	cr_assert(options.kernel_raw);
+	assert_right("--kernel a,raw,b");
+	cr_assert_str_eq(options.kernel, "a,raw,b", "a comma of the path's");
+	cr_assert(!options.kernel_raw);
+	assert_right("--kernel ,raw");
+	cr_assert_str_eq(options.kernel, ",raw");
+}
+
 Test(options, values_stand_alone_or_behind_an_equals_sign)
 {
 	cr_assert_eq(parse("--kernel=a=b --cmdline=root=/dev/vda --name x"), OPTIONS_RUN);
@@ -282,6 +309,9 @@ static const struct {
 	{ "--kernel x --console pty,unix=/a", "--console pty,unix=/a", "give one of stdio" },
 	{ "--kernel x --console unix=/a,file=/b", "--console", "give one of stdio" },
 	{ "--kernel x --console unix=", "--console unix=", "empty" },
+	{ "--kernel x --serial stdio", "--serial stdio", "--console none" },
+	{ "--kernel x --serial tty", "--serial tty", "none, stdio, pty" },
+	{ "--kernel x --serial pty,file=/a", "--serial pty,file=/a", "give one of stdio" },
 	{ "--kernel x --passthrough /sys/a", "--passthrough /sys/a", "without a path" },
 	{ "--kernel x --passthrough compatible=a", "--passthrough", "give the device's name" },
 	{ "--kernel x --passthrough a --passthrough a", "--passthrough a", "given twice" },
