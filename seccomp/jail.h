@@ -19,6 +19,8 @@ enum jail_role {
 	JAIL_BLOCK_IO,	 /* worker: a thread that waits for the disk's I/O */
 	JAIL_GUARD,	 /* worker: puts back what the BPMP worker left */
 	JAIL_NET,	 /* worker */
+	JAIL_SERIAL,	 /* worker */
+	JAIL_UNPACK,	 /* worker: a compressed kernel */
 	JAIL_VCPU,	 /* machine: a vCPU thread */
 	JAIL_EVENT_LOOP, /* machine: the main thread */
 	JAIL_ROLES

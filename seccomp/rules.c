@@ -83,6 +83,11 @@ static const struct filter_rule net[] = {
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
 };
 
+/* A compressed kernel is read in pieces; what it becomes goes through write(). */
+static const struct filter_rule unpack[] = {
+	{ ALLOW(pread64) },
+};
+
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
@@ -169,6 +174,11 @@ static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messa
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(net) } };
+/* As the console's, without guest RAM. */
+static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(terminal) }, { LIST(console) } };
+static const struct filter_list unpack_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(unpack) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
@@ -187,6 +197,8 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },
 		[JAIL_NET] = { net_lists, ARRAY_SIZE(net_lists) },
+		[JAIL_SERIAL] = { serial_lists, ARRAY_SIZE(serial_lists) },
+		[JAIL_UNPACK] = { unpack_lists, ARRAY_SIZE(unpack_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },
 		[JAIL_EVENT_LOOP] = { event_loop_lists, ARRAY_SIZE(event_loop_lists) },
 	};

@@ -3,6 +3,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/kernel_unpack.h"
 #include "vmm/kvm_host.h"
 #include "vmm/tree.h"
 #include "vmm/vm.h"
@@ -61,27 +62,68 @@ static int read_at(int fd, void *buffer, uint64_t size, uint64_t offset)
 	return 0;
 }
 
+/* Also with a kernel that needs more: --memory bounds it. */
+#define UNPACKED_MAX (1ull << 30)
+
+static int read_header(int fd, const char *path, uint64_t size, uint8_t header[IMAGE_HEADER_SIZE])
+{
+	int error;
+
+	memset(header, 0, IMAGE_HEADER_SIZE);
+	error = read_at(fd, header, size < IMAGE_HEADER_SIZE ? size : IMAGE_HEADER_SIZE, 0);
+	if (error)
+		log_error("--kernel %s: cannot be read: %s", path, strerror(-error));
+	return error;
+}
+
+/* What is compressed is unpacked here, once: resets load it from memory. */
+static int open_kernel(struct vm *vm, uint64_t size)
+{
+	struct boot *boot = &vm->boot;
+	const char *path = vm->options->kernel, *problem;
+	uint64_t limit =
+		vm->options->memory.size < UNPACKED_MAX ? vm->options->memory.size : UNPACKED_MAX;
+	uint8_t header[IMAGE_HEADER_SIZE];
+	struct kernel_payload payload;
+	enum kernel_problem found;
+	int error = read_header(boot->kernel_fd, path, size, header);
+
+	if (error)
+		return error;
+	found = kernel_payload_find(header, size, &payload);
+	if (found != KERNEL_FINE) {
+		log_error("--kernel %s: %s", path, kernel_problem_text(found));
+		return -EINVAL;
+	}
+	if (payload.compression != KERNEL_PLAIN) {
+		error = kernel_unpack(path, &payload, limit, &boot->kernel_fd, &size);
+		if (!error)
+			error = read_header(boot->kernel_fd, path, size, header);
+		if (error)
+			return error;
+	}
+	error = kernel_image_parse(header, size, &boot->image, &problem);
+	if (error)
+		log_error("--kernel %s: %s%s", path,
+			payload.compression == KERNEL_PLAIN ? "" : "what it unpacks to ", problem);
+	return error;
+}
+
 int boot_open(struct vm *vm)
 {
 	struct boot *boot = &vm->boot;
-	uint8_t header[IMAGE_HEADER_SIZE] = { 0 };
-	const char *path = vm->options->kernel, *problem;
 	uint64_t size = 0;
-	int error;
+	int error = 0;
 
-	boot->kernel_fd = open_file("kernel", path, &size);
+	boot->kernel_fd = open_file("kernel", vm->options->kernel, &size);
 	if (boot->kernel_fd < 0)
 		return boot->kernel_fd;
-	error = read_at(boot->kernel_fd, header, size < sizeof(header) ? size : sizeof(header), 0);
-	if (error) {
-		log_error("--kernel %s: cannot be read: %s", path, strerror(-error));
+	if (vm->options->kernel_raw)
+		kernel_image_raw(size, &boot->image);
+	else
+		error = open_kernel(vm, size);
+	if (error)
 		return error;
-	}
-	error = kernel_image_parse(header, size, &boot->image, &problem);
-	if (error) {
-		log_error("--kernel %s: %s", path, problem);
-		return error;
-	}
 	if (vm->options->initrd) {
 		boot->initrd_fd = open_file("initrd", vm->options->initrd, &boot->initrd_size);
 		if (boot->initrd_fd < 0)

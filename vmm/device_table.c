@@ -7,6 +7,7 @@
 #include "devices/gpio_pl061.h"
 #include "devices/pvpanic.h"
 #include "devices/rtc_pl031.h"
+#include "devices/serial/serial.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
@@ -200,6 +201,16 @@ static int create_vsock(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_serial(struct vm *vm)
+{
+	int error;
+
+	if (vm->options->serial.kind == CONSOLE_NONE)
+		return 0;
+	error = serial_create(&vm->machine, &vm->options->serial, &vm->serial);
+	return error ? error : add(vm, vm->serial);
+}
+
 static int create_pvpanic(struct vm *vm)
 {
 	struct device *device;
@@ -237,6 +248,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_rng,
 	create_nets,
 	create_vsock,
+	create_serial,
 	create_pvpanic,
 	create_power_key,
 	create_clock,

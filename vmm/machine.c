@@ -229,6 +229,8 @@ static int lock_in(struct vm *vm)
 	}
 	if (options->console.kind == CONSOLE_UNIX)
 		files.removable[1] = options->console.path;
+	if (options->serial.kind == CONSOLE_UNIX)
+		files.removable[2] = options->serial.path;
 	error = jail_lock_machine(&files);
 	if (!error)
 		error = vcpus_start_threads(vm);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/bpmp.h"
+#include "devices/serial/serial.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
@@ -8,6 +9,7 @@
 #include "vmm/base/util.h"
 #include "vmm/base/worker.h"
 #include "vmm/control_client.h"
+#include "vmm/kernel_unpack.h"
 #include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
@@ -30,6 +32,8 @@ static const struct {
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
 	{ "guard", bpmp_guard_main },
+	{ "unpack", unpack_worker_main },
+	{ "serial", serial_worker_main },
 };
 
 static int run_worker(int argc, char **argv)

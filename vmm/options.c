@@ -23,7 +23,7 @@ struct passthrough_text {
 	bool unsafe_noiommu;
 };
 
-/* `--console` as it is written: stdio|pty|none|unix=PATH|file=PATH. */
+/* `--console` and `--serial` as they are written: stdio|pty|none|unix=PATH|file=PATH. */
 struct console_text {
 	int kind;
 	const char *unix_path, *file_path;
@@ -107,7 +107,24 @@ static const struct value_field passthrough_fields[] = {
 
 typedef int parse_fn(struct options *options, const char *text, char *problem, size_t size);
 
-static int parse_console(struct options *options, const char *text, char *problem, size_t size)
+/* FILE[,raw]: a path may hold any other comma, and '='. */
+static int parse_kernel(struct options *options, const char *text, char *problem, size_t size)
+{
+	static const char raw[] = ",raw";
+	size_t length = strlen(text), tail = sizeof(raw) - 1;
+
+	options->kernel_raw = length > tail && strcmp(text + length - tail, raw) == 0;
+	if (options->kernel_raw)
+		text = strndup(text, length - tail); /* kept, as all strings of options are */
+	if (!text || !*text) {
+		snprintf(problem, size, "it is empty");
+		return -EINVAL;
+	}
+	options->kernel = text;
+	return 0;
+}
+
+static int parse_end(struct console_options *end, const char *text, char *problem, size_t size)
 {
 	struct console_text console = { .kind = -1 };
 	int given;
@@ -120,13 +137,22 @@ static int parse_console(struct options *options, const char *text, char *proble
 		return -EINVAL;
 	}
 	if (console.unix_path)
-		options->console = (struct console_options){ CONSOLE_UNIX, console.unix_path };
+		*end = (struct console_options){ CONSOLE_UNIX, console.unix_path };
 	else if (console.file_path)
-		options->console = (struct console_options){ CONSOLE_FILE, console.file_path };
+		*end = (struct console_options){ CONSOLE_FILE, console.file_path };
 	else
-		options->console =
-			(struct console_options){ (enum console_kind)console.kind, NULL };
+		*end = (struct console_options){ (enum console_kind)console.kind, NULL };
 	return 0;
+}
+
+static int parse_console(struct options *options, const char *text, char *problem, size_t size)
+{
+	return parse_end(&options->console, text, problem, size);
+}
+
+static int parse_serial(struct options *options, const char *text, char *problem, size_t size)
+{
+	return parse_end(&options->serial, text, problem, size);
 }
 
 static int parse_passthrough(struct options *options, const char *text, char *problem, size_t size)
@@ -234,7 +260,9 @@ struct option {
 #define FIELDS(array)  .fields = (array), .field_count = ARRAY_SIZE(array)
 
 static const struct option option_table[] = {
-	{ "kernel", "FILE", "arm64 kernel Image (required)", STRING(kernel) },
+	{ "kernel", "FILE[,raw]",
+		"arm64 kernel: Image, gzip, zstd, EFI zboot; raw: without a header (required)",
+		.parse = parse_kernel },
 	{ "initrd", "FILE", "initial RAM disk", STRING(initrd) },
 	{ "cmdline", "STRING", "kernel command line (console=hvc0, and root=/dev/vda with a disk)",
 		STRING(cmdline) },
@@ -252,6 +280,8 @@ static const struct option option_table[] = {
 		.parse = options_parse_net, .repeats = true },
 	{ "vsock", "CID", "sockets between host and guest, which has this address",
 		.parse = options_parse_vsock },
+	{ "serial", "stdio|pty|unix=PATH|file=PATH|none", "an early UART, ns16550a (none)",
+		.parse = parse_serial },
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",

@@ -26,6 +26,7 @@ enum notify_when { NOTIFY_OFF, NOTIFY_STARTED };
 
 struct options {
 	const char *kernel, *initrd;
+	bool kernel_raw;     /* a binary without a header */
 	const char *cmdline; /* NULL: not given */
 	struct {
 		uint64_t size, base; /* bytes, guest-physical */
@@ -34,7 +35,7 @@ struct options {
 		uint64_t count;
 	} cpus;
 	int irqchip; /* index: auto, gicv3, gicv2 */
-	struct console_options console;
+	struct console_options console, serial;
 	struct block_options disks[MAX_DISKS];
 	size_t disk_count;
 	bool rng;

@@ -74,6 +74,11 @@ enum options_result options_check(const struct options *options)
 			(unsigned long long)options->platform.first_spi);
 		return OPTIONS_BAD;
 	}
+	if (options->console.kind == CONSOLE_STDIO && options->serial.kind == CONSOLE_STDIO) {
+		log_error("--serial stdio: standard input and output are the console's; give it "
+			  "another end, for example --console none");
+		return OPTIONS_BAD;
+	}
 	if (options->grace > MAX_GRACE) {
 		log_error("--grace: %llu seconds are more than a day; give at most %d",
 			(unsigned long long)options->grace, MAX_GRACE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/tree.h"
 
+#include "devices/serial/serial.h"
 #include "fdt/builder.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -106,6 +107,12 @@ static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
 	if (boot->initrd_fd >= 0) {
 		fdt_u64(fdt, "linux,initrd-start", boot->layout.initrd);
 		fdt_u64(fdt, "linux,initrd-end", boot->layout.initrd + boot->initrd_size);
+	}
+	if (vm->serial) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/serial@%" PRIx64, serial_base(vm->serial));
+		fdt_str(fdt, "stdout-path", path);
 	}
 	/* Filled by tree_refresh_seeds() before each boot. */
 	fdt_u64(fdt, "kaslr-seed", 0);

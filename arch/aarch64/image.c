@@ -5,7 +5,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define MIB_2		   0x200000ull
@@ -29,12 +28,6 @@ static uint64_t field64(const uint8_t *header, size_t offset)
 	return le64toh(value);
 }
 
-static bool is_compressed(const uint8_t *header)
-{
-	return (header[0] == 0x1f && header[1] == 0x8b) ||
-		memcmp(header, "\x28\xb5\x2f\xfd", 4) == 0 || memcmp(header + 4, "zimg", 4) == 0;
-}
-
 int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_size,
 	struct kernel_image *image, const char **problem)
 {
@@ -47,11 +40,9 @@ int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_si
 	}
 	memcpy(&magic, header + OFFSET_MAGIC, sizeof(magic));
 	if (le32toh(magic) != MAGIC) {
-		*problem = is_compressed(header)
-			? "is compressed; give --kernel the plain Image"
-			: "is not an arm64 kernel Image (no magic "
-			  "\"ARM\\x64\" at byte 56); give --kernel the file "
-			  "arch/arm64/boot/Image";
+		*problem = "is not an arm64 kernel Image (no magic \"ARM\\x64\" at byte 56); give "
+			   "--kernel the file arch/arm64/boot/Image, or FILE,raw for a binary "
+			   "without a header";
 		return -EINVAL;
 	}
 	image->text_offset = field64(header, OFFSET_TEXT_OFFSET);
@@ -81,6 +72,11 @@ int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_si
 		return -EINVAL;
 	}
 	return 0;
+}
+
+void kernel_image_raw(uint64_t file_size, struct kernel_image *image)
+{
+	*image = (struct kernel_image){ OLD_TEXT_OFFSET, file_size, file_size };
 }
 
 int boot_layout_compute(const struct kernel_image *image, uint64_t initrd_size, uint64_t ram_base,

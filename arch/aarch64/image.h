@@ -20,6 +20,9 @@ struct kernel_image {
 int kernel_image_parse(const uint8_t header[IMAGE_HEADER_SIZE], uint64_t file_size,
 	struct kernel_image *image, const char **problem);
 
+/* A headerless binary of `file_size` bytes: it runs from 0x80000 on, where it begins. */
+void kernel_image_raw(uint64_t file_size, struct kernel_image *image);
+
 /* Where everything goes in guest RAM; guest-physical addresses. */
 struct boot_layout {
 	uint64_t kernel, initrd, tree;

@@ -117,7 +117,7 @@ int console_create(
 	if (console == NULL)
 		return -ENOMEM;
 	console->stop.fd = -1;
-	error = console_endpoint_open(&console->endpoint, options);
+	error = console_endpoint_open(&console->endpoint, "console", options);
 	if (error == 0)
 		error = open_device(console, machine);
 	if (error != 0) {

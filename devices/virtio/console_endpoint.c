@@ -41,8 +41,9 @@ static int open_stdio(struct console_endpoint *endpoint)
 	endpoint->fd = private_fd(STDIN_FILENO, O_RDONLY);
 	endpoint->output_fd = private_fd(STDOUT_FILENO, O_WRONLY);
 	if (endpoint->fd < 0 || endpoint->output_fd < 0) {
-		log_error("--console stdio: standard input or output is closed; redirect it to "
-			  "/dev/null or choose another console");
+		log_error("--%s stdio: standard input or output is closed; redirect it to "
+			  "/dev/null or choose another end",
+			endpoint->option);
 		return -EBADF;
 	}
 	console_terminal_save(&endpoint->terminal, endpoint->fd);
@@ -73,10 +74,11 @@ static int open_pty(struct console_endpoint *endpoint)
 	}
 	close_fd(&slave);
 	if (error == 0)
-		log_info("the guest's console is at %s", path);
+		log_info("the guest's %s is at %s",
+			strcmp(endpoint->option, "serial") == 0 ? "early UART" : "console", path);
 	else
-		log_error("--console pty: no pseudo-terminal to be had: %s; is devpts mounted?",
-			strerror(-error));
+		log_error("--%s pty: no pseudo-terminal to be had: %s; is devpts mounted?",
+			endpoint->option, strerror(-error));
 	return error;
 }
 
@@ -85,12 +87,12 @@ static int open_unix(struct console_endpoint *endpoint, const char *path)
 	int fd = unix_socket_listen(path, 1, 0777), error = fd < 0 ? fd : 0;
 
 	if (error == -ENAMETOOLONG) {
-		log_error("--console unix=%s: the path is longer than %zu bytes, use a shorter one",
-			path, UNIX_SOCKET_LONGEST_PATH);
+		log_error("--%s unix=%s: the path is longer than %zu bytes, use a shorter one",
+			endpoint->option, path, UNIX_SOCKET_LONGEST_PATH);
 		return error;
 	}
 	if (error != 0) {
-		log_error("--console unix=%s: %s", path,
+		log_error("--%s unix=%s: %s", endpoint->option, path,
 			error == -EADDRINUSE
 				? "somebody listens there already, or it is no socket; "
 				  "choose another path or remove it"
@@ -112,17 +114,19 @@ static int open_file(struct console_endpoint *endpoint, const char *path)
 	if (endpoint->fd >= 0)
 		return 0;
 	error = -errno;
-	log_error("--console file=%s: cannot open it for writing: %s", path,
+	log_error("--%s file=%s: cannot open it for writing: %s", endpoint->option, path,
 		error == -ENXIO ? "nobody reads that pipe" : strerror(-error));
 	return error;
 }
 
-int console_endpoint_open(struct console_endpoint *endpoint, const struct console_options *options)
+int console_endpoint_open(struct console_endpoint *endpoint, const char *option,
+	const struct console_options *options)
 {
 	int error;
 
 	*endpoint = (struct console_endpoint){
 		.kind = options->kind,
+		.option = option,
 		.fd = -1,
 		.output_fd = -1,
 		.terminal.fd = -1,

@@ -31,14 +31,19 @@ struct console_start {
 
 struct console_endpoint {
 	enum console_kind kind;
+	const char *option;		  /* "console", for messages */
 	int fd;				  /* CONSOLE_FD */
 	int output_fd;			  /* CONSOLE_OUTPUT_FD; -1 for other kinds than stdio */
 	struct console_terminal terminal; /* of stdio */
 	const char *socket_path;	  /* the caller's; removed at the end */
 };
 
-/* Returns 0 or -errno with a line logged that names cause and remedy. */
-int console_endpoint_open(struct console_endpoint *endpoint, const struct console_options *options);
+/*
+ * `option` is whose end it is, "console" or "serial". Returns 0 or -errno with a line logged that
+ * names it, the cause and the remedy.
+ */
+int console_endpoint_open(struct console_endpoint *endpoint, const char *option,
+	const struct console_options *options);
 
 /* Closes the descriptors, restores the terminal and removes the socket file. */
 void console_endpoint_close(struct console_endpoint *endpoint);

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 import artifacts
+import kernel_formats
 
 BUSYBOX = "bin/busybox"
 GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
@@ -99,7 +100,7 @@ def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 
-def host(series: str = "") -> bytes:
+def host(series: str = "", kernels: bool = False) -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
@@ -112,4 +113,7 @@ def host(series: str = "") -> bytes:
     archive.copy("guest/Image", artifacts.kernel(series), 0o644)
     archive.file("guest/initrd", guest(series))
     archive.copy("guest/bare", artifacts.bare(), 0o644)
+    if kernels:
+        for name, content in kernel_formats.all_of(artifacts.kernel(series)).items():
+            archive.file(f"guest/{name}", content)
     return archive.finish()

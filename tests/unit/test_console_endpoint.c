@@ -23,7 +23,7 @@ static int open_kind(enum console_kind kind, const char *path)
 {
 	const struct console_options options = { .kind = kind, .path = path };
 
-	return console_endpoint_open(&endpoint, &options);
+	return console_endpoint_open(&endpoint, "console", &options);
 }
 
 static void begin(void)

@@ -81,17 +81,13 @@ Test(image, wrong_magic)
 	assert_refused(20 * MIB, "arch/arm64/boot/Image");
 }
 
-Test(image, compressed_kernels_are_recognised)
+/* --kernel FILE,raw: RAM base + 0x80000, and nothing behind the file. */
+Test(image, headerless_binaries)
 {
-	memset(header, 0, sizeof(header));
-	PUT(0, "\x1f\x8b\x08");
-	assert_refused(20 * MIB, "compressed");
-	memset(header, 0, sizeof(header));
-	PUT(0, "\x28\xb5\x2f\xfd");
-	assert_refused(20 * MIB, "compressed");
-	memset(header, 0, sizeof(header));
-	PUT(0, "MZ\0\0zimg");
-	assert_refused(20 * MIB, "compressed");
+	kernel_image_raw(5, &image);
+	cr_assert_eq(image.text_offset, 0x80000);
+	cr_assert_eq(image.memory_size, 5);
+	cr_assert_eq(image.file_size, 5);
 }
 
 Test(image, big_endian_kernel_is_refused)

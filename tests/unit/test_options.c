@@ -149,6 +149,32 @@ Test(options, vsock_takes_every_address_that_a_guest_may_have)
 	cr_assert_eq(parse("--kernel Image --vsock 0x100000003"), OPTIONS_BAD);
 	cr_assert_eq(parse("--kernel Image --vsock"), OPTIONS_BAD);
 }
+Test(options, serial)
+{
+	assert_right("");
+	cr_assert_eq(options.serial.kind, CONSOLE_NONE);
+	assert_right("--serial stdio --console none");
+	cr_assert_eq(options.serial.kind, CONSOLE_STDIO);
+	cr_assert_eq(options.console.kind, CONSOLE_NONE);
+	assert_right("--serial unix=/tmp/a");
+	cr_assert_eq(options.serial.kind, CONSOLE_UNIX);
+	cr_assert_str_eq(options.serial.path, "/tmp/a");
+	cr_assert_eq(options.console.kind, CONSOLE_STDIO);
+}
+
+Test(options, kernels)
+{
+	assert_right("");
+	cr_assert(!options.kernel_raw);
+	assert_right("--kernel a,b=c,raw");
+	cr_assert_str_eq(options.kernel, "a,b=c");
+	cr_assert(options.kernel_raw);
+	assert_right("--kernel a,raw,b");
+	cr_assert_str_eq(options.kernel, "a,raw,b", "a comma of the path's");
+	cr_assert(!options.kernel_raw);
+	assert_right("--kernel ,raw");
+	cr_assert_str_eq(options.kernel, ",raw");
+}
 
 Test(options, values_stand_alone_or_behind_an_equals_sign)
 {
@@ -411,6 +437,10 @@ static const struct {
 	{ "--kernel x --disk a,serial=a/b", "serial", "without spaces and slashes" },
 	{ "--kernel x --disk a,raed-only", "raed-only", "unknown key" },
 	{ "--kernel x --rng maybe", "--rng maybe", "'on' or 'off'" },
+}
+	{ "--kernel x --serial stdio", "--serial stdio", "--console none" },
+	{ "--kernel x --serial tty", "--serial tty", "none, stdio, pty" },
+	{ "--kernel x --serial pty,file=/a", "--serial pty,file=/a", "give one of stdio" },
 	{ "--kernel x --passthrough /sys/a", "--passthrough /sys/a", "without a path" },
 	{ "--kernel x --passthrough compatible=a", "--passthrough", "give the device's name" },
 	{ "--kernel x --passthrough a --passthrough a", "--passthrough a", "given twice" },

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an arm64 board has beside its CPUs: the power key, the clock chip."""
+"""What an arm64 board has beside its CPUs: the power key, the clock chip, an early UART."""
 
 from __future__ import annotations
 
+import state
 from board import Board
 from kinds import A, A_GICV2, on
 from vm import Vm
@@ -81,3 +82,54 @@ def test_clock_chip(host: Board) -> None:
         again = int(vm.guest(f"cat {clock}/since_epoch"))
         assert guest <= again <= int(host.check("date +%s"))
         vm.ends(0, "poweroff -f")
+
+
+@on(A)
+def test_early_uart(host: Board) -> None:
+    """The kernel's first lines, and a tty, both ways, across a reset."""
+    with Vm(host, "--serial unix=/tmp/serial", words="earlycon") as vm:
+        host.check("for i in $(seq 100); do [ -S /tmp/serial ] && exit; sleep 0.1; done; exit 1")
+        serial = host.start("rig-relay /tmp/serial", "serial", terminal=False)
+        serial.wait_for("Booting Linux on physical CPU", 240)
+        serial.wait_for("earlycon: ns16550a0 at MMIO 0x0*9000000", 240)
+        vm.up()
+        assert vm.guest("cat /proc/device-tree/chosen/stdout-path").startswith("/serial@9000000")
+        assert "16550A" in vm.guest("dmesg | grep ttyS0")
+        # Held open: a port that nobody has open has no interrupt.
+        vm.guest("exec 9<>/dev/ttyS0; stty -F /dev/ttyS0 raw -echo 115200")
+        vm.guest("echo rig-\"\"out >/dev/ttyS0")
+        serial.wait_for("rig-out", 60)
+        vm.guest("dd if=/dev/zero bs=1k count=16 2>/dev/null | tr '\\0' y >/dev/ttyS0; "
+                 "echo rig-\"\"end >/dev/ttyS0", 120)
+        serial.wait_for("y{16384}rig-end", 60)
+        vm.console.sendline("head -n 1 /dev/ttyS0 >/tmp/in & sleep 1; echo rig-\"\"listens")
+        vm.console.wait_for("rig-listens", 60)
+        serial.sendline("rig-" + "typed" * 20)
+        vm.guest("wait; grep -q '^rig-\\(typed\\)\\{20\\}$' /tmp/in", 60)
+        assert int(vm.guest("grep ttyS0 /proc/interrupts").split()[1]) >= 1
+        # A client that goes is not missed: output is discarded.
+        serial.kill(9)
+        serial.wait(20)
+        vm.guest("echo nobody >/dev/ttyS0")
+        serial = host.start("rig-relay /tmp/serial", "serial2", terminal=False)
+        vm.console.sendline("reboot -f")
+        serial.wait_for("Booting Linux on physical CPU", 240)
+        vm.up()
+        vm.ends(0, "poweroff -f")
+
+
+@on(A)
+def test_early_uart_that_nobody_takes(host: Board) -> None:
+    """A guest that polls goes on without its output; one whose worker dies ends."""
+    with Vm(host, "--serial unix=/tmp/serial", words="earlycon keep_bootcon ignore_loglevel") as vm:
+        host.check("for i in $(seq 100); do [ -S /tmp/serial ] && exit; sleep 0.1; done; exit 1")
+        serial = host.start("rig-relay /tmp/serial", "serial", terminal=False)
+        serial.wait_for("Booting Linux on physical CPU", 240)
+        host.check("kill -STOP $(pidof rig-relay)")
+        vm.up()
+        vm.guest("for i in $(seq 2000); do echo \"$i 0123456789012345678901234567890123456789"
+                 "0123456789012345678901234567890123456789012345678901234567890123456789\" "
+                 ">/dev/kmsg; done", 240)
+        host.check("kill -CONT $(pidof rig-relay)")
+        host.check(f"kill -KILL {state.worker(host, 'serial')}")
+        assert "early UART failed: killed by signal 9" in vm.ends(6)
