@@ -437,7 +437,6 @@ static const struct {
 	{ "--kernel x --disk a,serial=a/b", "serial", "without spaces and slashes" },
 	{ "--kernel x --disk a,raed-only", "raed-only", "unknown key" },
 	{ "--kernel x --rng maybe", "--rng maybe", "'on' or 'off'" },
-}
 	{ "--kernel x --serial stdio", "--serial stdio", "--console none" },
 	{ "--kernel x --serial tty", "--serial tty", "none, stdio, pty" },
 	{ "--kernel x --serial pty,file=/a", "--serial pty,file=/a", "give one of stdio" },
