@@ -106,6 +106,7 @@ static void init(struct vm *vm, const struct options *options)
 	}
 	pthread_mutex_init(&vm->gate.lock, NULL);
 	pthread_cond_init(&vm->gate.changed, NULL);
+	coalesced_init(&vm->coalesced);
 	vm->machine = (struct machine){
 		.layout = &vm->layout,
 		.bus = &vm->bus,

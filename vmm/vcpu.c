@@ -58,11 +58,16 @@ int vcpus_create(struct vm *vm)
 			return error;
 		}
 	}
+	if (ioctl(vm->kvm.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO) > 0)
+		coalesced_attach(&vm->coalesced, vm->vcpus[0].run, vm->run_size);
+	vm->kvm.coalesces = vm->coalesced.ring != NULL;
 	return 0;
 }
 
 void vcpus_close(struct vm *vm)
 {
+	coalesced_detach(&vm->coalesced);
+	vm->kvm.coalesces = false;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *vcpu = &vm->vcpus[i];
 
@@ -173,7 +178,12 @@ static void run_guest(struct vcpu *vcpu)
 	struct vcpu_gate *gate = &vcpu->vm->gate;
 
 	while (atomic_load(&gate->open)) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		int left = ioctl(vcpu->fd, KVM_RUN, 0), error = errno;
+
+		/* First of all: what this exit is about may rest on a store before it. */
+		coalesced_drain(&vcpu->vm->coalesced, &vcpu->vm->bus);
+		if (left < 0) {
+			errno = error;
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			stop_on(vcpu, "KVM_RUN failed, errno", (uint64_t)errno);

@@ -11,6 +11,7 @@
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/mmio.h"
+#include "vmm/coalesced.h"
 #include "vmm/control.h"
 #include "vmm/notify.h"
 #include "vmm/options.h"
@@ -80,6 +81,7 @@ struct vm {
 	struct vcpu vcpus[MAX_CPUS];
 	uint32_t vcpu_count;
 	struct vcpu_gate gate;
+	struct coalesced coalesced; /* stores that caused no exit */
 	struct boot boot;
 
 	struct vfio_container *container;

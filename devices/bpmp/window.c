@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/window.h"
 
-#include "vmm/base/util.h"
+#include "arch/aarch64/cache.h"
 
 #include <string.h>
 
@@ -12,7 +12,14 @@ static uint32_t at_most(uint64_t value, uint32_t limit)
 
 static void put(struct bpmp_window *window, uint32_t offset, const void *data, uint32_t size)
 {
-	memcpy(window->bytes + offset, data, size);
+	unsigned char *at = window->bytes + offset;
+
+	/* Most stores of a guest's driver put zeroes where zeroes are. */
+	if (memcmp(at, data, size) == 0)
+		return;
+	memcpy(at, data, size);
+	if (window->shown)
+		cache_clean(at, size);
 }
 
 static uint64_t size_at(const struct bpmp_window *window, uint32_t offset)
@@ -72,4 +79,6 @@ void bpmp_window_fail(struct bpmp_window *window)
 void bpmp_window_clear(struct bpmp_window *window)
 {
 	memset(window->bytes, 0, BPMP_WINDOW_SIZE);
+	if (window->shown)
+		cache_clean(window->bytes, BPMP_WINDOW_SIZE);
 }

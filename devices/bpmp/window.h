@@ -29,6 +29,7 @@
 
 struct bpmp_window {
 	unsigned char *bytes; /* BPMP_WINDOW_SIZE, aligned to 8; the caller's */
+	bool shown;	      /* the guest reads them without us, past our caches */
 };
 
 /* One request in private memory, and the packet that takes it to the worker. */

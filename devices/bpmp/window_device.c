@@ -5,6 +5,7 @@
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/open_host.h"
 #include "fdt/builder.h"
+#include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -105,6 +106,49 @@ int bpmp_window_describe(struct device *device, struct fdt_builder *fdt)
 	return 0;
 }
 
+int bpmp_window_make_fast(struct bpmp_window_device *window)
+{
+	int error = register_page_open(&window->page, window->region.base, BPMP_WINDOW_SIZE);
+
+	if (error) {
+		log_error("cannot make a page for the BPMP's window: %s", strerror(-error));
+		return error;
+	}
+	window->window.bytes = window->page.bytes;
+	window->window.shown = true;
+	return 0;
+}
+
+/* The guest's stores before and behind the trigger, which alone must exit at once. */
+static int coalesce(struct bpmp_window_device *window)
+{
+	static const uint32_t zones[][2] = {
+		{ 0, BPMP_WINDOW_TRIGGER },
+		{ BPMP_WINDOW_TRIGGER + 8, BPMP_WINDOW_SIZE - BPMP_WINDOW_TRIGGER - 8 },
+	};
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(zones) && !error; i++)
+		error = kvm_vm_coalesce(window->device.machine->kvm,
+			window->region.base + zones[i][0], zones[i][1]);
+	if (error == -EOPNOTSUPP) {
+		log_info("this KVM does not coalesce stores: each one to the BPMP's window exits");
+		return 0;
+	}
+	return error;
+}
+
+int bpmp_window_attach(struct device *device)
+{
+	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
+	int error;
+
+	if (!window->page.bytes)
+		return 0;
+	error = register_page_attach(&window->page, device->machine->kvm);
+	return error ? error : coalesce(window);
+}
+
 static int window_arm(struct device *device)
 {
 	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
@@ -133,6 +177,7 @@ static void window_destroy(struct device *device)
 	bpmp_keeper_stop(&window->keeper, bpmp_supervisor_worker_gone(&window->supervisor));
 	close_fd(&window->link.fd);
 	close_fd(&window->worker_fd);
+	register_page_close(&window->page);
 	pthread_mutex_destroy(&window->requests);
 	pthread_mutex_destroy(&window->access);
 	free(window);
@@ -140,6 +185,7 @@ static void window_destroy(struct device *device)
 
 static const struct device_ops window_ops = {
 	.describe = bpmp_window_describe,
+	.attach = bpmp_window_attach,
 	.arm = window_arm,
 	.quiesce = window_quiesce,
 	.destroy = window_destroy,
@@ -245,6 +291,8 @@ int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *option
 	}
 	if (!error)
 		error = mmio_bus_add(machine->bus, &window->region);
+	if (!error && machine->fast_path && !options->trap)
+		error = bpmp_window_make_fast(window);
 	if (!error)
 		error = open_link(window);
 	if (!error)

@@ -2,6 +2,10 @@
 /*
  * The machine's part of the proxy face: the window on the bus, and the vCPU thread that waits for
  * the worker while it carries a request out.
+ *
+ * On the fast path the window is a read-only memory slot, so loads do not exit, and KVM coalesces
+ * the stores on either side of the trigger. What a guest loads is then as old as the last exit of
+ * any of its vCPUs: before the trigger its own stores need not be there. After it they are.
  */
 #ifndef DEVICES_BPMP_WINDOW_DEVICE_H
 #define DEVICES_BPMP_WINDOW_DEVICE_H
@@ -12,6 +16,7 @@
 #include "devices/bpmp/window_link.h"
 #include "devices/device.h"
 #include "vmm/base/mmio.h"
+#include "vmm/base/register_page.h"
 
 #include <pthread.h>
 
@@ -34,12 +39,19 @@ struct bpmp_window_device {
 	int worker_fd;		      /* the link's other end, until the worker has it */
 	struct bpmp_supervisor supervisor;
 	struct bpmp_keeper keeper;
+	struct register_page page; /* behind the window on the fast path; else closed */
 	_Alignas(8) unsigned char bytes[BPMP_WINDOW_SIZE];
 };
 
 /* What both ends need before there is a worker: locks, bytes, the region. */
 void bpmp_window_device_init(
 	struct bpmp_window_device *window, struct machine *machine, uint64_t base);
+
+/* Puts the window into a page of its own, before the VM is there. Returns 0 or -errno (logged). */
+int bpmp_window_make_fast(struct bpmp_window_device *window);
+
+/* attach, see struct device_ops. */
+int bpmp_window_attach(struct device *device);
 
 /* The one of a device that bpmp_proxy_create() made; NULL for any other device. */
 struct bpmp_supervisor *bpmp_window_supervisor(struct device *device);

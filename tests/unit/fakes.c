@@ -92,6 +92,13 @@ int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd)
 	return 0;
 }
 
+int kvm_vm_coalesce(struct kvm_vm *vm, uint64_t gpa, uint32_t size)
+{
+	(void)vm;
+	fake_trace("kvm coalesce 0x%" PRIx64 " 0x%" PRIx32, gpa, size);
+	return fake_kvm_results.coalesce;
+}
+
 int kvm_vm_ioeventfd(
 	struct kvm_vm *vm, uint64_t gpa, unsigned int width, const uint64_t *match, int event_fd)
 {

@@ -8,8 +8,10 @@
 #include "fdt/builder.h"
 #include "tests/unit/bpmp_model.h"
 #include "tests/unit/fakes.h"
+#include "vmm/base/kvm.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <libfdt.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,6 +34,8 @@ struct world {
 	struct bpmp_window_device window;
 	int worker; /* its end of the link */
 };
+
+static struct world *setup_done; /* for a fake that gets no argument */
 
 static struct world *setup(void)
 {
@@ -415,4 +419,67 @@ Test(bpmp_window_device, the_nodes_that_patched_guests_want)
 	node = fdt_path_offset(blob, "/__symbols__");
 	cr_assert_str_eq(fdt_getprop(blob, node, "bpmp", &length), "/bpmp");
 	free(blob);
+}
+
+static void note_clean(uintptr_t at, size_t size, bool invalidate)
+{
+	struct world *world = setup_done;
+
+	fake_trace("%s %zx %zu", invalidate ? "invalidate" : "clean",
+		(size_t)(at - (uintptr_t)world->window.window.bytes), size);
+}
+
+/* Loads from a memory slot, stores but for the trigger's through KVM's ring, again in each VM; and
+ * each change is cleaned to where the guest looks, the size and the code after the payload. */
+Test(bpmp_window_device, the_fast_path)
+{
+	struct world *world = setup();
+	struct bpmp_window_request request;
+	struct kvm_vm kvm = { .fd = -1 };
+	pthread_t vcpu;
+
+	world->machine.kvm = &kvm;
+	cr_assert_eq(bpmp_window_attach(&world->window.device), 0);
+	cr_assert_str_empty(fake_trace_text(), "not on the trapping path");
+	cr_assert_eq(bpmp_window_make_fast(&world->window), 0);
+	world->window.page.size = 0x1000; /* whatever this host's is */
+	for (int boot = 0; boot < 2; boot++) {
+		fake_trace_clear();
+		cr_assert_eq(bpmp_window_attach(&world->window.device), 0);
+		cr_assert_str_eq(fake_trace_text(),
+			"kvm map 0x90d0000 0x1000 ro\n"
+			"kvm coalesce 0x90d0000 0x500\n"
+			"kvm coalesce 0x90d0508 0xf8\n");
+	}
+
+	setup_done = world;
+	fake_cache = note_clean;
+	fake_trace_clear();
+	store(world, BPMP_WINDOW_TX_SIZE, 8, 4);
+	store(world, BPMP_WINDOW_TX + 8, 8, 0); /* as it was: nothing to clean */
+	store(world, BPMP_WINDOW_RX_SIZE, 8, 100);
+	store(world, BPMP_WINDOW_RETURN, 4, 1);
+	request = triggered(world, &vcpu);
+	answer(world, request.sequence, 0x222);
+	pthread_join(vcpu, NULL);
+	cr_assert_str_eq(fake_trace_text(),
+		"clean 400 8\nclean 408 8\nclean 410 4\n"
+		"clean 200 4\nclean 408 8\nclean 410 4\n");
+	cr_assert_eq(world->window.page.bytes[BPMP_WINDOW_RX + 1], 2, "where the guest reads");
+}
+
+Test(bpmp_window_device, a_kvm_that_does_not_coalesce)
+{
+	struct world *world = setup();
+	struct kvm_vm kvm = { .fd = -1 };
+
+	world->machine.kvm = &kvm;
+	cr_assert_eq(bpmp_window_make_fast(&world->window), 0);
+	fake_kvm_results.coalesce = -EOPNOTSUPP;
+	cr_assert_eq(bpmp_window_attach(&world->window.device), 0);
+	fake_kvm_results.coalesce = -EINVAL;
+	cr_assert_eq(bpmp_window_attach(&world->window.device), -EINVAL);
+	fake_kvm_results.coalesce = 0;
+	fake_kvm_results.map = -ENOSPC;
+	cr_assert_eq(bpmp_window_attach(&world->window.device), -ENOSPC);
 }

@@ -118,3 +118,19 @@ int kvm_vm_ioeventfd(
 		gpa, strerror(-error));
 	return error;
 }
+
+int kvm_vm_coalesce(struct kvm_vm *vm, uint64_t gpa, uint32_t size)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = gpa, .size = size };
+	int error;
+
+	if (!vm->coalesces)
+		return -EOPNOTSUPP;
+	if (ioctl(vm->fd, KVM_REGISTER_COALESCED_MMIO, &zone) < 0) {
+		error = -errno;
+		log_error("KVM refuses to coalesce stores at guest address 0x%" PRIx64 ": %s", gpa,
+			strerror(-error));
+		return error;
+	}
+	return 0;
+}

@@ -15,8 +15,9 @@
 
 struct kvm_vm {
 	int kvm_fd;
-	int fd;	     /* -1 while there is no VM */
-	int vgic_fd; /* the same */
+	int fd;		/* -1 while there is no VM */
+	int vgic_fd;	/* the same */
+	bool coalesces; /* stores to zones of kvm_vm_coalesce() are carried out later */
 	bool slot_used[KVM_MAX_SLOTS];
 };
 
@@ -53,5 +54,12 @@ int kvm_vm_irqfd_remove(struct kvm_vm *vm, uint32_t spi, int event_fd);
  */
 int kvm_vm_ioeventfd(
 	struct kvm_vm *vm, uint64_t gpa, unsigned int width, const uint64_t *match, int event_fd);
+
+/*
+ * A guest's stores inside [gpa, gpa + size) may be kept, in order, until some vCPU exits for
+ * another reason, and are carried out then (vmm/coalesced.h). Goes with the VM. Returns 0,
+ * -EOPNOTSUPP where KVM cannot (each store exits then), or -errno (logged).
+ */
+int kvm_vm_coalesce(struct kvm_vm *vm, uint64_t gpa, uint32_t size);
 
 #endif
