@@ -46,22 +46,19 @@ static int set_features(struct vhost_front *front, uint64_t features)
 /* The kernel reaches guest memory by addresses of this process: the descriptor is not needed. */
 static int set_memory(struct vhost_front *front, const struct guest_memory *memory, int memory_fd)
 {
-	struct {
-		struct vhost_memory head;
-		struct vhost_memory_region regions[GUEST_MEMORY_MAX_REGIONS];
-	} table = { .head.nregions = (uint32_t)memory->count };
+	_Alignas(struct vhost_memory) unsigned char bytes[sizeof(struct vhost_memory) +
+		GUEST_MEMORY_MAX_REGIONS * sizeof(struct vhost_memory_region)] = { 0 };
+	struct vhost_memory *table = (void *)bytes;
 
-	_Static_assert(
-		offsetof(__typeof__(table), regions) == offsetof(struct vhost_memory, regions),
-		"the regions follow the head");
 	(void)memory_fd;
+	table->nregions = (uint32_t)memory->count;
 	for (size_t i = 0; i < memory->count; i++)
-		table.regions[i] = (struct vhost_memory_region){
+		table->regions[i] = (struct vhost_memory_region){
 			.guest_phys_addr = memory->regions[i].gpa,
 			.memory_size = memory->regions[i].size,
 			.userspace_addr = (uintptr_t)memory->regions[i].host,
 		};
-	return REQUEST(to_kernel(front), VHOST_SET_MEM_TABLE, &table);
+	return REQUEST(to_kernel(front), VHOST_SET_MEM_TABLE, bytes);
 }
 
 static int start_queue(struct vhost_front *front, const struct vhost_queue *queue)
