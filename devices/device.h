@@ -53,8 +53,8 @@ struct machine {
 	uint32_t gic_phandle;	     /* the root's interrupt-parent */
 	/* While the guest's BPMP has its worker; NULL: there is none. */
 	struct bpmp_supervisor *bpmp;
-	uint32_t bpmp_phandle; /* the guest's &bpmp; 0: this guest has none */
-	uint32_t clock_phandle;	     /* a fixed clock, for devices that must name one */
+	uint32_t bpmp_phandle;	/* the guest's &bpmp; 0: this guest has none */
+	uint32_t clock_phandle; /* a fixed clock, for devices that must name one */
 };
 
 /*

@@ -114,14 +114,16 @@ static int parse_kernel(struct options *options, const char *text, char *problem
 	size_t length = strlen(text), tail = sizeof(raw) - 1;
 
 	options->kernel_raw = length > tail && strcmp(text + length - tail, raw) == 0;
-	if (options->kernel_raw)
-		text = strndup(text, length - tail); /* kept, as all strings of options are */
-	if (!text || !*text) {
+	if (!*text) {
 		snprintf(problem, size, "it is empty");
 		return -EINVAL;
 	}
-	options->kernel = text;
-	return 0;
+	/* Kept, as all strings of options are. */
+	options->kernel = options->kernel_raw ? strndup(text, length - tail) : text;
+	if (options->kernel)
+		return 0;
+	snprintf(problem, size, "no memory");
+	return -ENOMEM;
 }
 
 static int parse_end(struct console_options *end, const char *text, char *problem, size_t size)

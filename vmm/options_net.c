@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One `--net` as it is written. */
@@ -21,15 +22,14 @@ struct net_text {
 /* Six bytes as 52:54:00:12:34:56; false when it is none, or a group's address. */
 static bool parse_mac(const char *text, uint8_t mac[NET_MAC_SIZE])
 {
-	unsigned int bytes[NET_MAC_SIZE];
-	int end = 0;
+	for (size_t i = 0; i < NET_MAC_SIZE; i++) {
+		size_t digits = strspn(text, "0123456789abcdefABCDEF");
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &bytes[0], &bytes[1], &bytes[2], &bytes[3],
-		    &bytes[4], &bytes[5], &end) != NET_MAC_SIZE ||
-		text[end] != '\0' || strspn(text, "0123456789abcdefABCDEF:") != (size_t)end)
-		return false;
-	for (size_t i = 0; i < NET_MAC_SIZE; i++)
-		mac[i] = (uint8_t)bytes[i];
+		if (digits < 1 || digits > 2 || text[digits] != (i + 1 < NET_MAC_SIZE ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)strtoul(text, NULL, 16);
+		text += digits + 1;
+	}
 	return (mac[0] & 1) == 0 && memcmp(mac, (uint8_t[NET_MAC_SIZE]){ 0 }, NET_MAC_SIZE) != 0;
 }
 

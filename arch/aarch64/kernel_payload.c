@@ -75,9 +75,9 @@ static enum kernel_problem find_in_zboot(
 
 	payload->offset = field32(header, ZBOOT_OFFSET);
 	payload->size = field32(header, ZBOOT_SIZE);
-	if (strncmp(type, "gzip", ZBOOT_TYPE_SIZE) == 0) {
+	if (memcmp(type, "gzip", sizeof("gzip")) == 0) {
 		payload->compression = KERNEL_GZIP;
-	} else if (strncmp(type, "zstd", 4) == 0) { /* "zstd22" in kernels so far */
+	} else if (memcmp(type, "zstd", strlen("zstd")) == 0) { /* "zstd22" in kernels so far */
 		payload->compression = KERNEL_ZSTD;
 		payload->size_word = sizeof(uint32_t);
 	} else {

@@ -166,7 +166,7 @@ static unsigned int put_back(struct bpmp_server *server, bool end)
 		bpmp_restore(server->host, &server->undo, end, server->journal);
 
 	bpmp_policy_reset(&server->policy);
-	bpmp_audit_event(server->audit, end ? "end" : "restore");
+	bpmp_audit_event(server->audit, "restore");
 	if (server->guest_ran || restored.steps) {
 		log_info("put back what the guest changed at the host's BPMP: %u requests, %u "
 			 "failed; %llu of the guest's were refused so far",

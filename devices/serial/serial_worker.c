@@ -47,7 +47,7 @@ static void pump_output(struct serial_worker *worker)
 {
 	struct serial_buffer *buffer = &worker->output;
 	size_t room = make_room(buffer), written;
-	ssize_t count = 0;
+	ssize_t count;
 
 	if (room > 0 && !worker->ending) {
 		count = recv(worker->socket, buffer->bytes + buffer->end, room, MSG_DONTWAIT);

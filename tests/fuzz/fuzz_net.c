@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		net_worker_receive(&worker);
 		check_sent(&worker, wire[0]);
 	}
-	while (recv(wire[1], frame, sizeof(frame), MSG_DONTWAIT) > 0)
-		continue;
+	while (recv(wire[1], frame, sizeof(frame), MSG_DONTWAIT) > 0) {
+	}
 	return 0;
 }

@@ -68,9 +68,9 @@ static void zboot(const char *type, uint32_t size)
 	const uint32_t place[] = { 0x1000, size };
 
 	memset(file, 0, 0x1000);
-	memcpy(file, "MZ\0\0zimg", 8);
+	memcpy(file, (const char[]){ 'M', 'Z', 0, 0, 'z', 'i', 'm', 'g' }, 8);
 	memcpy(file + 8, place, sizeof(place));
-	memcpy(file + 24, type, strlen(type));
+	memcpy(file + 24, type, strlen(type) + 1);
 	file_size = 0x1000 + size + 300; /* a signature may follow */
 }
 

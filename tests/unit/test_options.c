@@ -107,7 +107,7 @@ Test(options, network_interfaces_add_up)
 
 Test(options, wrong_network_interfaces)
 {
-	static const char *const wrong[] = {
+	static const char *const values[] = {
 		"tap=",
 		"fd=2",
 		"fd=4294967296",
@@ -129,8 +129,8 @@ Test(options, wrong_network_interfaces)
 	};
 	char line[96];
 
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		snprintf(line, sizeof(line), "--kernel Image --net %s", wrong[i]);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		snprintf(line, sizeof(line), "--kernel Image --net %s", values[i]);
 		cr_assert_eq(parse(line), OPTIONS_BAD, "%s", line);
 	}
 	cr_assert_eq(parse("--kernel I --net fd=3 --net fd=3 --net fd=3 --net fd=3 --net fd=3 "
