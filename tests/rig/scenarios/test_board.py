@@ -102,10 +102,10 @@ def test_early_uart(host: Board) -> None:
         vm.guest("dd if=/dev/zero bs=1k count=16 2>/dev/null | tr '\\0' y >/dev/ttyS0; "
                  "echo rig-\"\"end >/dev/ttyS0", 120)
         serial.wait_for("y{16384}rig-end", 60)
-        vm.console.sendline("head -n 1 /dev/ttyS0 >/tmp/in & sleep 1; echo rig-\"\"listens")
+        vm.console.sendline("(head -n 1 /dev/ttyS0 >/tmp/in &); sleep 1; echo rig-\"\"listens")
         vm.console.wait_for("rig-listens", 60)
         serial.sendline("rig-" + "typed" * 20)
-        vm.guest("wait; grep -q '^rig-\\(typed\\)\\{20\\}$' /tmp/in", 60)
+        vm.guest("for i in $(seq 50); do [ -s /tmp/in ] && break; sleep 1; done; grep -q '^rig-\\(typed\\)\\{20\\}$' /tmp/in", 60)
         assert int(vm.guest("grep ttyS0 /proc/interrupts").split()[1]) >= 1
         # A client that goes is not missed: output is discarded.
         serial.kill(9)
