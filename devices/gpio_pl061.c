@@ -4,6 +4,7 @@
 #include "devices/primecell.h"
 #include "fdt/builder.h"
 #include "vmm/base/event_loop.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -160,10 +161,9 @@ static void set_timer(struct gpio *gpio, long ms)
 static void on_release(struct event_source *source)
 {
 	struct gpio *gpio = container_of(source, struct gpio, release);
-	uint64_t count;
 	bool seen;
 
-	if (read(source->fd, &count, sizeof(count)) < 0)
+	if (!event_take(source->fd))
 		return;
 	pthread_mutex_lock(&gpio->cell.lock);
 	seen = gpio->key_seen;

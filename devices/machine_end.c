@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/device.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@ void machine_end(
 	struct machine *machine, enum machine_end why, const char *device, const char *reason)
 {
 	struct machine_ending *ending = &machine->ending;
-	const uint64_t one = 1;
 
 	pthread_mutex_lock(&ending->lock);
 	if (!ending->requested || outranks(why, ending->why)) {
@@ -30,8 +30,7 @@ void machine_end(
 			log_info("%s", reason);
 	}
 	pthread_mutex_unlock(&ending->lock);
-	if (write(ending->wake_fd, &one, sizeof(one)) < 0)
-		log_error("cannot wake the event loop: %s", strerror(errno));
+	event_signal(ending->wake_fd);
 }
 
 bool machine_end_requested(struct machine *machine, enum machine_end *why)

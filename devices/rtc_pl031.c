@@ -4,6 +4,7 @@
 #include "devices/primecell.h"
 #include "fdt/builder.h"
 #include "vmm/base/event_loop.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -77,11 +78,10 @@ static void set_timer(struct rtc *rtc)
 static void on_match(struct event_source *source)
 {
 	struct rtc *rtc = container_of(source, struct rtc, match);
-	uint64_t count;
 
 	pthread_mutex_lock(&rtc->cell.lock);
 	/* Under the lock: none that a vCPU has just set anew is taken for the old one. */
-	if (read(source->fd, &count, sizeof(count)) == (ssize_t)sizeof(count)) {
+	if (event_take(source->fd)) {
 		rtc->raw = MATCHED;
 		update_line(rtc);
 	}

@@ -3,6 +3,8 @@
 
 #include "devices/bpmp/ids.h"
 #include "seccomp/jail.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/boot.h"
@@ -25,10 +27,7 @@
 
 static void on_wake(struct event_source *source)
 {
-	uint64_t count;
-
-	if (read(source->fd, &count, sizeof(count)) < 0)
-		log_debug("nothing woke the event loop");
+	event_take(source->fd);
 }
 
 static void on_signal(struct event_source *source)
@@ -393,7 +392,7 @@ enum exit_status machine_run(const struct options *options)
 	if (power_on(vm) || lock_in(vm)) {
 		status = EXIT_HOST;
 	} else {
-		vm->started_ms = status_now_ms();
+		vm->started_ms = clock_ms();
 		status = status_of(start(vm) == 0 ? run(vm) : why_not_started(vm));
 	}
 	notify_send(&vm->notify, "STOPPING=1\nSTATUS=the guest has ended");

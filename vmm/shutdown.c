@@ -2,6 +2,8 @@
 #include "vmm/shutdown.h"
 
 #include "devices/gpio_pl061.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -19,14 +21,6 @@
  */
 #define PRESS_EVERY_S 5
 
-static int64_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* Presses the key and waits for the next time, or for the end of the grace period. */
 static int press(struct vm *vm, int64_t left)
 {
@@ -42,11 +36,10 @@ static int press(struct vm *vm, int64_t left)
 static void on_timer(struct event_source *source)
 {
 	struct vm *vm = container_of(source, struct vm, shutdown.timer);
-	int64_t left = vm->shutdown.deadline - now_seconds();
+	int64_t left = vm->shutdown.deadline - clock_ms() / 1000;
 	char reason[96];
-	uint64_t count;
 
-	if (read(source->fd, &count, sizeof(count)) < 0)
+	if (!event_take(source->fd))
 		return;
 	if (left > 0 && press(vm, left) == 0)
 		return;
@@ -77,7 +70,7 @@ static bool ask(struct vm *vm, const char *name)
 
 	if (grace == 0 || !vm->power_key)
 		return false;
-	vm->shutdown.deadline = now_seconds() + grace;
+	vm->shutdown.deadline = clock_ms() / 1000 + grace;
 	error = press(vm, grace);
 	if (error) {
 		log_error("cannot time --grace: %s", strerror(-error));

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/status.h"
 
+#include "vmm/base/clock.h"
 #include "vmm/status_bpmp.h"
 #include "vmm/vm.h"
 
 #include <json-c/json.h>
 #include <time.h>
-
-int64_t status_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void add_number(struct json_object *object, const char *key, uint64_t value)
 {
@@ -44,7 +37,7 @@ struct json_object *status_describe(const struct vm *vm)
 	add_text(status, "state", vm->paused ? "paused" : "running");
 	add_number(status, "vcpus", vm->vcpu_count);
 	add_number(status, "memory_bytes", vm->options->memory.size);
-	add_number(status, "uptime_seconds", (uint64_t)(status_now_ms() - vm->started_ms) / 1000);
+	add_number(status, "uptime_seconds", (uint64_t)(clock_ms() - vm->started_ms) / 1000);
 	add_number(status, "restarts", vm->restarts);
 	add_number(status, "undecodable_accesses", atomic_load(&vm->undecodable));
 	json_object_object_add(status, "devices", devices(vm));

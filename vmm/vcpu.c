@@ -2,6 +2,7 @@
 #include "vmm/vcpu.h"
 
 #include "seccomp/jail.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -269,12 +270,10 @@ int vcpus_start_threads(struct vm *vm)
 /* A register access that waits for a worker does so no longer than it must. */
 static void ask_to_leave(struct vm *vm, bool leave)
 {
-	uint64_t count = 1;
-	ssize_t size = leave ? write(vm->machine.leave_fd, &count, sizeof(count))
-			     : read(vm->machine.leave_fd, &count, sizeof(count));
-
-	if (size < 0)
-		return; /* it says so already */
+	if (leave)
+		event_signal(vm->machine.leave_fd);
+	else
+		event_take(vm->machine.leave_fd);
 }
 
 void vcpus_run(struct vm *vm)

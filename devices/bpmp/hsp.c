@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/hsp.h"
 
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -75,20 +76,11 @@ static uint32_t read_register(struct bpmp_hsp *hsp, uint64_t offset)
 	}
 }
 
-static void ring_bpmp(struct bpmp_hsp *hsp)
-{
-	const uint64_t one = 1;
-
-	/* A full counter rings too. */
-	if (write(hsp->doorbell_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static void write_register(struct bpmp_hsp *hsp, uint64_t offset, uint32_t value)
 {
 	switch (offset) {
 	case BPMP_HSP_BPMP_TRIGGER:
-		ring_bpmp(hsp);
+		event_signal(hsp->doorbell_fd);
 		break;
 	case BPMP_HSP_CCPLEX_ENABLE:
 		set_enable(hsp, value);

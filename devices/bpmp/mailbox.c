@@ -13,6 +13,7 @@
 #include "devices/bpmp/open_host.h"
 #include "devices/bpmp/window_device.h"
 #include "fdt/builder.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
@@ -52,19 +53,11 @@ static void misc_write(
 
 static const struct mmio_ops misc_ops = { .read = misc_read, .write = misc_write };
 
-static void drain(int event_fd)
-{
-	uint64_t count;
-
-	if (read(event_fd, &count, sizeof(count)) < 0)
-		return; /* not signalled */
-}
-
 static void on_answer(struct event_source *source)
 {
 	struct bpmp_mailbox *mailbox = container_of(source, struct bpmp_mailbox, answer);
 
-	drain(source->fd);
+	event_take(source->fd);
 	bpmp_hsp_answer(&mailbox->hsp);
 }
 
@@ -96,7 +89,7 @@ static void mailbox_quiesce(struct device *device)
 		bpmp_supervisor_worker_gone(&mailbox->supervisor))
 		bpmp_keeper_restore(&mailbox->keeper);
 	bpmp_hsp_reset(&mailbox->hsp);
-	drain(mailbox->answer.fd);
+	event_take(mailbox->answer.fd);
 }
 
 static void mailbox_destroy(struct device *device)

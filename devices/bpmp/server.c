@@ -6,6 +6,7 @@
 #include "devices/bpmp/journal.h"
 #include "devices/bpmp/message.h"
 #include "devices/bpmp/restore.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 
 #include <errno.h>
@@ -112,23 +113,16 @@ static int forward(struct bpmp_server *server, const struct bpmp_request *to_hos
 	return -error;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *request,
 	struct bpmp_response *response)
 {
 	struct bpmp_call call = bpmp_call_of(request);
 	enum bpmp_outcome_kind outcome = BPMP_WAS_SERVED;
 	struct bpmp_request to_host;
-	struct bpmp_audit_entry entry = {
-		.began_ns = now_ns(), .request = request, .to_host = &to_host, .response = response
-	};
+	struct bpmp_audit_entry entry = { .began_ns = (uint64_t)clock_ns(),
+		.request = request,
+		.to_host = &to_host,
+		.response = response };
 
 	entry.verdict = bpmp_policy_decide(&server->policy, request, &to_host, response);
 	if (entry.verdict == BPMP_FORWARD) {
@@ -138,7 +132,7 @@ bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
 	} else if (entry.verdict == BPMP_REFUSED) {
 		outcome = BPMP_WAS_REFUSED;
 	}
-	entry.took_ns = now_ns() - entry.began_ns;
+	entry.took_ns = (uint64_t)clock_ns() - entry.began_ns;
 	bpmp_statistics_count(&server->statistics, call.mrq,
 		bpmp_policy_sees(&server->policy, &call) ? call.id : BPMP_STATISTICS_OTHER, outcome,
 		entry.took_ns);

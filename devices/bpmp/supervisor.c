@@ -2,6 +2,7 @@
 #include "devices/bpmp/supervisor.h"
 
 #include "devices/device.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -18,14 +19,6 @@
 
 /* `status` is asked for by people and by programs that watch; neither may stop the machine. */
 #define STATISTICS_DEADLINE_MS 500
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int send_message(struct bpmp_supervisor *supervisor, struct bpmp_message *message)
 {
@@ -44,14 +37,14 @@ static int receive(struct bpmp_supervisor *supervisor, int deadline_ms, uint32_t
 	uint32_t sequence, void *answer, size_t size)
 {
 	struct pollfd polled = { .fd = supervisor->worker.socket, .events = POLLIN };
-	int64_t deadline = now_ms() + deadline_ms, left;
+	int64_t deadline = clock_ms() + deadline_ms, left;
 	struct {
 		uint32_t type, sequence;
 	} head;
 	ssize_t got;
 
 	for (;;) {
-		left = deadline - now_ms();
+		left = deadline - clock_ms();
 		if (left < 0)
 			return -ETIMEDOUT;
 		if (poll(&polled, 1, (int)left) <= 0)

@@ -2,19 +2,12 @@
 #include "devices/bpmp/window_link.h"
 
 #include "devices/bpmp/window.h"
+#include "vmm/base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Returns 0 with the answer to the last request, -EAGAIN when none is there, or an error. */
 static int receive(struct bpmp_window_link *link, struct bpmp_window_answer *answer)
@@ -37,20 +30,20 @@ static int wait_for_answer(struct bpmp_window_link *link, struct bpmp_window_ans
 		{ .fd = link->fd, .events = POLLIN },
 		{ .fd = link->leave_fd, .events = POLLIN },
 	};
-	int64_t until = now_ms() + link->deadline_ms, left;
+	int64_t until = clock_ms() + link->deadline_ms, left;
 	int error;
 
 	for (;;) {
 		error = receive(link, answer);
 		if (error != -EAGAIN)
 			return error;
-		left = until - now_ms();
+		left = until - clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		/* A signal to this thread ends the call; the eventfd says what it was for. */
 		if (poll(polled, 2, (int)left) > 0 && polled[1].revents) {
 			polled[1].fd = -1;
-			left = now_ms() + link->grace_ms;
+			left = clock_ms() + link->grace_ms;
 			until = left < until ? left : until;
 		}
 	}

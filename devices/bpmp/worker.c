@@ -4,6 +4,7 @@
 #include "devices/bpmp/mailbox_scan.h"
 #include "devices/bpmp/window_serve.h"
 #include "devices/bpmp/worker_protocol.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 
 #include <errno.h>
@@ -31,23 +32,6 @@ static bool send_answer(struct bpmp_worker *worker, const struct bpmp_message *m
 		(ssize_t)sizeof(*message);
 }
 
-static void drain(int event_fd)
-{
-	uint64_t count;
-
-	if (read(event_fd, &count, sizeof(count)) < 0)
-		return; /* not signalled */
-}
-
-/* The eventfd is non-blocking, and one that is full rings as well. */
-static void ring_guest(struct bpmp_worker *worker)
-{
-	const uint64_t one = 1;
-
-	if (write(worker->answer, &one, sizeof(one)) < 0)
-		return;
-}
-
 /* The next guest finds clean areas, and nothing of the last one's requests is served. */
 static void restart_face(struct bpmp_worker *worker)
 {
@@ -58,7 +42,7 @@ static void restart_face(struct bpmp_worker *worker)
 		return;
 	}
 	to_guest = worker->shared + BPMP_IVC_AREA_SIZE;
-	drain(worker->doorbell);
+	event_take(worker->doorbell);
 	bpmp_ivc_clear(worker->shared, to_guest);
 	bpmp_ivc_init(&worker->ivc, worker->shared, to_guest);
 }
@@ -150,9 +134,9 @@ static bool serve_guest(struct bpmp_worker *worker)
 {
 	if (!worker->shared)
 		return bpmp_window_serve(worker->requests, &worker->server);
-	drain(worker->doorbell);
+	event_take(worker->doorbell);
 	if (bpmp_mailbox_scan(&worker->ivc, &worker->server))
-		ring_guest(worker);
+		event_signal(worker->answer);
 	return true;
 }
 

@@ -7,7 +7,9 @@
 #include "devices/serial/uart_16550.h"
 #include "devices/virtio/console_endpoint.h"
 #include "fdt/builder.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/event_loop.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
@@ -75,11 +77,8 @@ static void serial_set_line(struct uart_16550 *uart, bool level)
 
 static int64_t serial_now_ms(struct uart_16550 *uart)
 {
-	struct timespec now;
-
 	(void)uart;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_ms();
 }
 
 static const struct uart_16550_ops uart_ops = {
@@ -92,18 +91,16 @@ static const struct uart_16550_ops uart_ops = {
 static void on_wake(struct event_source *source)
 {
 	struct serial *serial = container_of(source, struct serial, wake);
-	uint64_t count;
 
-	if (read(source->fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+	if (event_take(source->fd))
 		uart_16550_wake(&serial->uart);
 }
 
 static void on_stop(struct event_source *source)
 {
 	struct serial *serial = container_of(source, struct serial, stop);
-	uint64_t count;
 
-	if (read(source->fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+	if (event_take(source->fd))
 		machine_end(serial->device.machine, MACHINE_STOPPED, NULL,
 			"stopped from the early UART (Ctrl-A x)");
 }

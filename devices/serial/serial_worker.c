@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/serial/serial_worker.h"
 
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 
 #include <errno.h>
@@ -33,15 +34,6 @@ static size_t make_room(struct serial_buffer *buffer)
 	return count < SERIAL_BUFFER ? SERIAL_BUFFER - count : 0;
 }
 
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	/* A full counter wakes too. */
-	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_error("cannot wake the machine: %s", strerror(errno));
-}
-
 /* Machine to peer. */
 static void pump_output(struct serial_worker *worker)
 {
@@ -53,7 +45,7 @@ static void pump_output(struct serial_worker *worker)
 		count = recv(worker->socket, buffer->bytes + buffer->end, room, MSG_DONTWAIT);
 		if (count > 0) {
 			buffer->end += (size_t)count;
-			signal_fd(worker->wake_fd);
+			event_signal(worker->wake_fd);
 		} else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
 			worker->ending = worker->hung_up = true;
 		}
@@ -80,14 +72,14 @@ static void pump_input(struct serial_worker *worker)
 		buffer->end += console_escape_filter(
 			&worker->escape, typed, count, buffer->bytes + buffer->end, &stop);
 	if (stop)
-		signal_fd(worker->stop_fd);
+		event_signal(worker->stop_fd);
 	if (waiting(buffer) == 0)
 		return;
 	sent = send(worker->socket, buffer->bytes + buffer->start, waiting(buffer),
 		MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent > 0) {
 		buffer->start += (size_t)sent;
-		signal_fd(worker->wake_fd);
+		event_signal(worker->wake_fd);
 	}
 }
 

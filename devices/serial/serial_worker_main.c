@@ -7,24 +7,8 @@
 #include "vmm/base/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-
-/* As the console's worker: from the background output goes on, input waits for SIGCONT. */
-static int open_signals(void)
-{
-	sigset_t set;
-
-	signal(SIGTTOU, SIG_IGN);
-	signal(SIGTTIN, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCONT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 int serial_worker_main(int argc, char **argv)
 {
@@ -43,7 +27,7 @@ int serial_worker_main(int argc, char **argv)
 	}
 	serial_worker_init(worker, WORKER_SOCKET, (enum console_kind)start.kind, SERIAL_FD,
 		SERIAL_OUTPUT_FD, SERIAL_WAKE_FD, SERIAL_STOP_FD);
-	worker->signal_fd = open_signals();
+	worker->signal_fd = console_terminal_open_signals();
 	/* signalfd took the lowest free number: all others are below it. */
 	error = worker->signal_fd < 0 ? -errno
 				      : jail_enter_worker(JAIL_SERIAL, worker->signal_fd + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/vfio/irq.h"
 
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -111,14 +112,6 @@ int vfio_irq_arm(struct vfio_irq *irq)
 	return 0;
 }
 
-static void drain(int event_fd)
-{
-	uint64_t count;
-
-	if (event_fd >= 0 && read(event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_warning("eventfd: %s", strerror(errno));
-}
-
 void vfio_irq_detach(struct vfio_irq *irq, struct kvm_vm *vm)
 {
 	int error = 0;
@@ -141,6 +134,6 @@ void vfio_irq_detach(struct vfio_irq *irq, struct kvm_vm *vm)
 	if (error != 0)
 		log_failure(irq, "KVM keeps its irqfd", error);
 	irq->irqfd_set = false;
-	drain(irq->trigger_fd);
-	drain(irq->unmask_fd);
+	event_take(irq->trigger_fd);
+	event_take(irq->unmask_fd);
 }

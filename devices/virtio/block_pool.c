@@ -2,6 +2,7 @@
 #include "devices/virtio/block_pool.h"
 
 #include "devices/virtio/block_request.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -13,15 +14,6 @@
 
 /* A request's way through block_io.c takes some 4 KiB of it; 128 KiB is the least on arm64. */
 #define STACK_SIZE (256u * 1024)
-
-static void signal_done(const struct block_pool *pool)
-{
-	const uint64_t one = 1;
-
-	/* A full counter is a signal that was not seen yet: nothing is lost. */
-	if (write(pool->done_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_debug("cannot signal an eventfd: %s", strerror(errno));
-}
 
 /* Waits for a request; NULL at the end. With the lock held. */
 static struct block_request *take(struct block_pool *pool)
@@ -75,7 +67,7 @@ static void *work(void *argument)
 		tell = put(pool, request);
 		if (tell) {
 			pthread_mutex_unlock(&pool->lock);
-			signal_done(pool);
+			event_signal(pool->done_fd);
 			pthread_mutex_lock(&pool->lock);
 		}
 	}
@@ -161,11 +153,9 @@ void block_pool_submit(struct block_pool *pool, struct block_request *request)
 struct block_request *block_pool_collect(struct block_pool *pool)
 {
 	struct block_request *done;
-	uint64_t count;
 
 	/* Emptied first: what is put into the list from here on signals anew, or is seen below. */
-	if (read(pool->done_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_debug("cannot read an eventfd: %s", strerror(errno));
+	event_take(pool->done_fd);
 	pthread_mutex_lock(&pool->lock);
 	done = pool->done;
 	pool->done = NULL;

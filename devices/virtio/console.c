@@ -4,6 +4,7 @@
 
 #include "devices/virtio/console_endpoint.h"
 #include "devices/virtio/virtio_device.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -31,9 +32,8 @@ struct console {
 static void stop_requested(struct event_source *source)
 {
 	struct console *console = container_of(source, struct console, stop);
-	uint64_t count;
 
-	if (read(source->fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+	if (event_take(source->fd))
 		machine_end(console->virtio.device.machine, MACHINE_STOPPED, NULL,
 			"stopped from the console (Ctrl-A x)");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/console_loop.h"
 
+#include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -89,15 +90,6 @@ static void pump_output(struct console_worker *worker)
 	vhost_user_back_signal(back, TRANSMIT_QUEUE);
 }
 
-/* Asks the machine to end; it may do so in its own time. */
-static void request_stop(const struct console_worker *worker)
-{
-	const uint64_t one = 1;
-
-	if (write(worker->stop_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_error("cannot tell the machine to stop: %s", strerror(errno));
-}
-
 /* How much may be read ahead of the guest's buffers now. */
 static size_t input_room(const struct console_worker *worker)
 {
@@ -121,7 +113,7 @@ static bool read_input(struct console_worker *worker)
 	worker->input_start = 0;
 	worker->input_end = waiting + more;
 	if (stop)
-		request_stop(worker);
+		event_signal(worker->stop_fd);
 	return more != 0;
 }
 

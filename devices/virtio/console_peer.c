@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/console_peer.h"
 
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -31,14 +32,6 @@
 #define BLOCKING_WRITE_LIMIT 64
 
 enum { LISTEN, INPUT, OUTPUT };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void open_stream(struct console_stream *stream, int fd)
 {
@@ -115,13 +108,13 @@ static void accept_client(struct console_peer *peer)
 	drop_client(peer);
 	peer->input = (struct console_stream){ .fd = fd, .is_socket = true };
 	peer->output = peer->input;
-	peer->last_read_ms = now_ms();
+	peer->last_read_ms = clock_ms();
 }
 
 /* Whether the client has left and the guest does not care for its last words. */
 static bool makes_room(const struct console_peer *peer, bool want_input)
 {
-	return peer->hung_up && !want_input && now_ms() - peer->last_read_ms >= LAST_WORDS_MS;
+	return peer->hung_up && !want_input && clock_ms() - peer->last_read_ms >= LAST_WORDS_MS;
 }
 
 int console_peer_prepare(const struct console_peer *peer, struct pollfd fds[CONSOLE_PEER_POLL_FDS],
@@ -185,7 +178,7 @@ size_t console_peer_read(struct console_peer *peer, void *data, size_t size)
 	if (count > 0) {
 		/* What was typed before it was closed comes without another report. */
 		peer->readable = peer->unopened;
-		peer->last_read_ms = now_ms();
+		peer->last_read_ms = clock_ms();
 		return (size_t)count;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))

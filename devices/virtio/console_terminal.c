@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/console_terminal.h"
 
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 void console_terminal_save(struct console_terminal *terminal, int fd)
@@ -46,4 +48,17 @@ void console_terminal_restore(const struct console_terminal *terminal)
 	/* Not TCSADRAIN: output that nobody takes must not keep us here. */
 	if (now.c_iflag == raw.c_iflag && now.c_lflag == raw.c_lflag && now.c_cflag == raw.c_cflag)
 		tcsetattr(terminal->fd, TCSANOW, &terminal->saved);
+}
+
+int console_terminal_open_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGTTOU, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

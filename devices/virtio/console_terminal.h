@@ -28,4 +28,11 @@ bool console_terminal_enter(const struct console_terminal *terminal);
 /* Puts the saved settings back, if those of console_terminal_enter() are still in force. */
 void console_terminal_restore(const struct console_terminal *terminal);
 
+/*
+ * In a worker that has a terminal: from the background, settings are changed and output is written
+ * all the same; only input has to wait, until SIGCONT says that the job may be in the foreground
+ * again. Returns a non-blocking signalfd for SIGCONT, or -1 with errno.
+ */
+int console_terminal_open_signals(void);
+
 #endif

@@ -9,28 +9,9 @@
 #include "vmm/base/util.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-
-/*
- * From the background, terminal settings are changed and output is written all the same; only
- * input has to wait, until SIGCONT says that the job may be in the foreground again.
- */
-static int open_signals(void)
-{
-	sigset_t set;
-
-	signal(SIGTTOU, SIG_IGN);
-	signal(SIGTTIN, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCONT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 int console_worker_main(int argc, char **argv)
 {
@@ -49,7 +30,7 @@ int console_worker_main(int argc, char **argv)
 	}
 	console_worker_init(worker, WORKER_SOCKET, (enum console_kind)start.kind, CONSOLE_FD,
 		CONSOLE_OUTPUT_FD, CONSOLE_STOP_FD);
-	worker->signal_fd = open_signals();
+	worker->signal_fd = console_terminal_open_signals();
 	/* signalfd took the lowest free number: all others are below it. */
 	error = worker->signal_fd < 0 ? -errno
 				      : jail_enter_worker(JAIL_CONSOLE, worker->signal_fd + 1);

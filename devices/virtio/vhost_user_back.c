@@ -2,6 +2,7 @@
 #include "devices/virtio/vhost_user_back.h"
 
 #include "devices/virtio/vhost_user_back_requests.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -188,30 +189,18 @@ int vhost_user_back_kick_fd(const struct vhost_user_back *back, uint32_t index)
 	return queue->started && queue->ring.broken ? -1 : queue->kick_fd;
 }
 
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	/* A full counter is a signal that was not seen yet: nothing is lost. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_debug("cannot signal an eventfd: %s", strerror(errno));
-}
-
 void vhost_user_back_kicked(struct vhost_user_back *back, uint32_t index)
 {
 	struct vhost_user_back_queue *queue = &back->queues[index];
-	uint64_t count;
 
-	if (queue->kick_fd < 0)
-		return;
-	if (read(queue->kick_fd, &count, sizeof(count)) < 0)
+	if (!event_take(queue->kick_fd))
 		return;
 	if (queue->started || !queue->addresses_set)
 		return;
 	if (vhost_user_back_find_rings(back, queue) != 0) {
 		log_error("queue %u: its rings are not in guest memory", index);
 		queue->ring.broken = true;
-		signal_fd(queue->error_fd);
+		event_signal(queue->error_fd);
 		return;
 	}
 	virtqueue_start(&queue->ring, queue->base);
@@ -228,7 +217,7 @@ int vhost_user_back_pop(struct vhost_user_back *back, uint32_t index, struct vir
 	status = virtqueue_pop(&queue->ring, &back->memory, chain);
 	if (status >= 0)
 		return status;
-	signal_fd(queue->error_fd);
+	event_signal(queue->error_fd);
 	return 0;
 }
 
@@ -237,5 +226,5 @@ void vhost_user_back_signal(struct vhost_user_back *back, uint32_t index)
 	struct vhost_user_back_queue *queue = &back->queues[index];
 
 	if (queue->started && virtqueue_wants_signal(&queue->ring))
-		signal_fd(queue->call_fd);
+		event_signal(queue->call_fd);
 }

@@ -2,6 +2,7 @@
 #include "devices/virtio/vhost_user_front.h"
 
 #include "devices/virtio/vhost_user.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -25,14 +26,6 @@ static struct vhost_user_front *to_user(struct vhost_front *front)
 static bool has_protocol_feature(const struct vhost_user_front *user, unsigned int bit)
 {
 	return (user->protocol_features & BIT(bit)) != 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Latches the failure: after half a message nothing on the stream can be trusted. */
@@ -97,7 +90,7 @@ static int send_message(struct vhost_user_front *user, const struct vhost_user_h
 	}
 	do {
 		sent = sendmsg(user->socket, &message, MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR && now_ms() < deadline);
+	} while (sent < 0 && errno == EINTR && clock_ms() < deadline);
 	if (sent < 0)
 		return errno == EINTR ? -ETIMEDOUT : socket_error(errno);
 	/* Some 300 bytes go into an empty socket buffer whole, or the other end is stuck. */
@@ -112,7 +105,7 @@ static int receive_bytes(struct vhost_user_front *user, void *data, size_t size,
 		ssize_t count;
 
 		/* Checked each time, so that a back end that sends byte by byte ends here too. */
-		if (now_ms() >= deadline)
+		if (clock_ms() >= deadline)
 			return -ETIMEDOUT;
 		/* recv() has no room for control data: descriptors sent along are closed. */
 		count = recv(user->socket, (char *)data + have, size - have, 0);
@@ -158,7 +151,7 @@ struct request {
 
 static int transact(struct vhost_user_front *user, const struct request *request)
 {
-	int64_t deadline = now_ms() + user->deadline_ms;
+	int64_t deadline = clock_ms() + user->deadline_ms;
 	bool acknowledged = request->reply == NULL &&
 		has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	struct vhost_user_header header = {

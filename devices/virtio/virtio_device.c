@@ -2,6 +2,7 @@
 #include "devices/virtio/virtio_device.h"
 
 #include "fdt/builder.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
@@ -202,15 +203,6 @@ int virtio_device_describe(struct device *device, struct fdt_builder *fdt)
 	return 0;
 }
 
-static void drain(int fd)
-{
-	uint64_t count;
-
-	/* One read takes all of an eventfd; it fails when there is nothing. */
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_debug("cannot read an eventfd: %s", strerror(errno));
-}
-
 /* Every queue has an eventfd of its own for the one interrupt; the edge makes them one wire. */
 int virtio_device_attach(struct device *device)
 {
@@ -243,9 +235,9 @@ void virtio_device_quiesce(struct device *device)
 	}
 	virtio->attached = false;
 	/* What the old guest had coming is not the next one's. */
-	drain(virtio->mmio.config_fd);
+	event_take(virtio->mmio.config_fd);
 	for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)
-		drain(virtio->mmio.queues[i].call_fd);
+		event_take(virtio->mmio.queues[i].call_fd);
 }
 
 void virtio_device_close(struct virtio_device *virtio, int grace_ms)

@@ -3,6 +3,7 @@
 
 #include "devices/virtio/vhost.h"
 #include "devices/virtio/virtio_mmio_state.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -163,13 +164,9 @@ static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
 /* Trapping, or a queue that is not there. */
 static void write_queue_notify(struct virtio_mmio *mmio, uint32_t value)
 {
-	const uint64_t one = 1;
-
-	/* Before DRIVER_OK no queue is started. A full counter is a kick that was not seen yet. */
-	if (value < mmio->queue_count && mmio->queues[value].started &&
-		write(mmio->queues[value].kick_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_debug(
-			"%s: cannot kick queue %u: %s", mmio->region.name, value, strerror(errno));
+	/* Before DRIVER_OK no queue is started. */
+	if (value < mmio->queue_count && mmio->queues[value].started)
+		event_signal(mmio->queues[value].kick_fd);
 }
 
 static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)

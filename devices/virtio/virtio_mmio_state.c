@@ -2,6 +2,7 @@
 #include "devices/virtio/virtio_mmio_state.h"
 
 #include "devices/virtio/vhost.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
 
@@ -12,15 +13,6 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
-
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	/* A full counter is a signal that was not seen yet: nothing is lost. */
-	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_debug("cannot signal an eventfd: %s", strerror(errno));
-}
 
 uint32_t virtio_mmio_status(const struct virtio_mmio *mmio, uint32_t status)
 {
@@ -51,7 +43,7 @@ static void set_needs_reset(struct virtio_mmio *mmio)
 	mmio->needs_reset = true;
 	mmio->config_changed = true;
 	virtio_mmio_publish_events(mmio); /* before the interrupt */
-	signal_fd(mmio->config_fd);
+	event_signal(mmio->config_fd);
 }
 
 static void needs_reset(struct virtio_mmio *mmio)
@@ -70,11 +62,9 @@ static void fail(struct virtio_mmio *mmio, int error)
 
 void virtio_mmio_queue_failed(struct virtio_mmio *mmio)
 {
-	uint64_t count;
-
-	/* Read under the lock: a reset in between has emptied it, and there is nothing to tell. */
+	/* Taken under the lock: a reset in between has emptied it, and there is nothing to tell. */
 	pthread_mutex_lock(&mmio->event_lock);
-	if (read(mmio->error_fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+	if (event_take(mmio->error_fd))
 		set_needs_reset(mmio);
 	pthread_mutex_unlock(&mmio->event_lock);
 }
@@ -122,7 +112,7 @@ static int start_queue(struct virtio_mmio *mmio, uint32_t index)
 		return error;
 	queue->started = true;
 	/* The driver may have made buffers available, and kicked, before DRIVER_OK. */
-	signal_fd(queue->kick_fd);
+	event_signal(queue->kick_fd);
 	return 0;
 }
 
@@ -157,8 +147,6 @@ static void stop_queue(struct virtio_mmio *mmio, uint32_t index)
 /* 2.1: everything goes back to where it was at power-on, except what a failed device shows. */
 static void reset(struct virtio_mmio *mmio)
 {
-	uint64_t count;
-
 	for (uint32_t i = 0; i < mmio->queue_count; i++) {
 		struct virtio_mmio_queue *queue = &mmio->queues[i];
 
@@ -174,8 +162,7 @@ static void reset(struct virtio_mmio *mmio)
 	mmio->driver_features = 0;
 	mmio->queue_select = 0;
 	pthread_mutex_lock(&mmio->event_lock);
-	/* One read takes all of an eventfd; it fails when there is nothing. */
-	if (read(mmio->error_fd, &count, sizeof(count)) > 0)
+	if (event_take(mmio->error_fd))
 		log_debug("%s: the queue that broke is reset", mmio->region.name);
 	mmio->needs_reset = mmio->dead;
 	mmio->config_changed = false;
