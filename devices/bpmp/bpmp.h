@@ -18,7 +18,6 @@
 #define BPMP_WINDOW_ALIGNMENT 0x10000ull
 
 struct bpmp_ids;
-struct bpmp_statistics;
 struct device;
 struct machine;
 
@@ -41,12 +40,6 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 /* The same with the proxy face. */
 int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device);
-
-/*
- * For a device that one of the two made: what its guest asked so far. Returns 0, -ETIMEDOUT (the
- * worker waits for the host's BPMP; ask again later), or -EPIPE (the machine ends).
- */
-int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics);
 
 /* The workers' mains, one for each face; they return the exit status. */
 int bpmp_worker_main(int argc, char **argv);

@@ -24,9 +24,7 @@ static int ask(
 	char text[64], reason[160];
 	int error;
 
-	memset(response, 0, sizeof(*response));
-	response->size = bpmp_response_size(&call);
-	error = host->transfer(host, request, response);
+	error = bpmp_host_ask(host, request, response);
 	if (error < 0) {
 		log_error("cannot ask the host's BPMP for %s: %s",
 			bpmp_call_text(&call, text, sizeof(text)),

@@ -31,18 +31,6 @@ static int wait_for_both_ends(const struct bpmp_guard *guard)
 	return 0;
 }
 
-static void log_kept(const struct bpmp_undo *undo)
-{
-	char list[256] = "";
-	size_t used = 0;
-
-	for (size_t i = 0; i < undo->kept_count && used < sizeof(list) - 16; i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, " %u", undo->kept[i]);
-	if (used)
-		log_info("left enabled at the host, as others may rely on them by now: clocks%s",
-			list);
-}
-
 static int put_back(const struct bpmp_guard *guard)
 {
 	struct bpmp_restored restored;
@@ -57,7 +45,7 @@ static int put_back(const struct bpmp_guard *guard)
 	log_info("the BPMP worker is gone; putting back what the guest changed at the host's BPMP");
 	restored = bpmp_restore(guard->host, &undo, true, &journal);
 	log_info("put back: %u requests, %u failed", restored.steps, restored.failed);
-	log_kept(&undo);
+	bpmp_restore_log_kept(&undo);
 	if (restored.failed)
 		log_warning("what failed is in the journal: the next start of this VM tries again, "
 			    "and so does bpmp-vmm restore");

@@ -47,6 +47,16 @@ void bpmp_host_node_init(struct bpmp_host_node *node, int fd)
 	node->write = write;
 }
 
+int bpmp_host_ask(
+	struct bpmp_host *host, const struct bpmp_request *request, struct bpmp_response *response)
+{
+	struct bpmp_call call = bpmp_call_of(request);
+
+	memset(response, 0, sizeof(*response));
+	response->size = bpmp_response_size(&call);
+	return host->transfer(host, request, response);
+}
+
 int bpmp_error_of_errno(int error)
 {
 	switch (error) {

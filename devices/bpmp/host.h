@@ -53,6 +53,11 @@ struct bpmp_host_node {
 
 void bpmp_host_node_init(struct bpmp_host_node *node, int fd);
 
+/* One transaction with room for the longest answer to that request; returns what transfer() does.
+ */
+int bpmp_host_ask(
+	struct bpmp_host *host, const struct bpmp_request *request, struct bpmp_response *response);
+
 /* What a guest is told when transfer() failed with `error` (positive errno): enum bpmp_error. */
 int bpmp_error_of_errno(int error);
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <zlib.h>
 
 /* Offsets in a page; journal.h has the whole table. */
 #define CRC_AT	   (BPMP_JOURNAL_PAGE - 4)
@@ -39,20 +40,9 @@ enum clock_flag {
 static const uint8_t identity_magic[8] = { 'b', 'p', 'm', 'p', 'j', 'r', 'n', 'l' };
 static const uint8_t record_magic[4] = { 'b', 'p', 'r', 'c' };
 
-/* IEEE 802.3, four bits at a time. */
-static uint32_t crc32(const uint8_t *data, size_t size)
+static uint32_t checksum(const uint8_t page[BPMP_JOURNAL_PAGE])
 {
-	static const uint32_t table[16] = { 0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8,
-		0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c };
-	uint32_t crc = ~0u;
-
-	for (size_t i = 0; i < size; i++) {
-		crc ^= data[i];
-		crc = crc >> 4 ^ table[crc & 15];
-		crc = crc >> 4 ^ table[crc & 15];
-	}
-	return ~crc;
+	return (uint32_t)crc32(0, page, CRC_AT);
 }
 
 static void put(uint8_t *at, uint64_t value, size_t bytes)
@@ -89,7 +79,7 @@ static int check(const uint8_t page[BPMP_JOURNAL_PAGE], const uint8_t *magic, si
 {
 	if (is_zero(page, BPMP_JOURNAL_PAGE))
 		return -ENODATA;
-	if (memcmp(page, magic, version_at) != 0 || get32(page + CRC_AT) != crc32(page, CRC_AT))
+	if (memcmp(page, magic, version_at) != 0 || get32(page + CRC_AT) != checksum(page))
 		return -EBADMSG;
 	return get32(page + version_at) == BPMP_JOURNAL_VERSION ? 0 : -EPROTONOSUPPORT;
 }
@@ -108,7 +98,7 @@ void bpmp_journal_encode_identity(
 	memcpy(at, identity->name, strnlen(identity->name, sizeof(identity->name) - 1));
 	at += sizeof(identity->name);
 	memcpy(at, identity->host, strnlen(identity->host, sizeof(identity->host) - 1));
-	put(page + CRC_AT, crc32(page, CRC_AT), 4);
+	put(page + CRC_AT, checksum(page), 4);
 }
 
 /* A text that ends within its field. */
@@ -176,7 +166,7 @@ void bpmp_journal_encode(
 	}
 	for (size_t i = 0; i < undo->kept_count; i++)
 		put(page + KEPT_AT + i * 4, undo->kept[i], 4);
-	put(page + CRC_AT, crc32(page, CRC_AT), 4);
+	put(page + CRC_AT, checksum(page), 4);
 }
 
 /* Owned ids stand in ascending order, each once; no protected root is among the clocks. */

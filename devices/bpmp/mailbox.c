@@ -7,11 +7,8 @@
  */
 #include "devices/bpmp/mailbox.h"
 
-#include "devices/bpmp/audit.h"
 #include "devices/bpmp/bpmp.h"
 #include "devices/bpmp/ivc.h"
-#include "devices/bpmp/open_host.h"
-#include "devices/bpmp/window_device.h"
 #include "fdt/builder.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
@@ -85,9 +82,7 @@ static void mailbox_quiesce(struct device *device)
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
 
 	/* On failure it has told the machine to end: there is no next guest to be clean for. */
-	if (bpmp_supervisor_restore(&mailbox->supervisor) < 0 &&
-		bpmp_supervisor_worker_gone(&mailbox->supervisor))
-		bpmp_keeper_restore(&mailbox->keeper);
+	(void)bpmp_supervisor_restore(&mailbox->supervisor);
 	bpmp_hsp_reset(&mailbox->hsp);
 	event_take(mailbox->answer.fd);
 }
@@ -97,7 +92,6 @@ static void mailbox_destroy(struct device *device)
 	struct bpmp_mailbox *mailbox = container_of(device, struct bpmp_mailbox, device);
 
 	bpmp_supervisor_stop(&mailbox->supervisor);
-	bpmp_keeper_stop(&mailbox->keeper, bpmp_supervisor_worker_gone(&mailbox->supervisor));
 	if (mailbox->answer.fd >= 0 && !mailbox->fast)
 		event_loop_remove(device->machine->loop, &mailbox->answer);
 	if (mailbox->shared.memory)
@@ -176,48 +170,31 @@ static int open_channels(struct bpmp_mailbox *mailbox)
 	return event_loop_add(mailbox->device.machine->loop, &mailbox->answer);
 }
 
-static int start_worker(
-	struct bpmp_mailbox *mailbox, int host_fd, int audit_fd, const struct bpmp_ids *ids)
+static int start_worker(struct bpmp_mailbox *mailbox, const struct bpmp_options *options,
+	const struct bpmp_ids *ids)
 {
-	const int fds[BPMP_FD_COUNT] = {
-		[BPMP_FD_HOST] = host_fd,
-		[BPMP_FD_SHARED] = mailbox->shared_fd,
-		[BPMP_FD_DOORBELL] = mailbox->doorbell_fd,
-		[BPMP_FD_ANSWER] = mailbox->answer.fd,
-		[BPMP_FD_JOURNAL] = mailbox->keeper.journal.fd,
-		[BPMP_FD_LIFELINE] = mailbox->keeper.lifeline,
-		[BPMP_FD_AUDIT] = audit_fd,
+	const int fds[] = {
+		[BPMP_MAILBOX_FD_SHARED - BPMP_FD_FACE] = mailbox->shared_fd,
+		[BPMP_MAILBOX_FD_DOORBELL - BPMP_FD_FACE] = mailbox->doorbell_fd,
+		[BPMP_MAILBOX_FD_ANSWER - BPMP_FD_FACE] = mailbox->answer.fd,
 	};
-	const size_t count = audit_fd >= 0 ? BPMP_FD_COUNT : BPMP_FD_AUDIT;
+	const struct bpmp_face face = { "bpmp", fds, ARRAY_SIZE(fds) };
 
-	return bpmp_supervisor_start(
-		&mailbox->supervisor, mailbox->device.machine, "bpmp", fds, count, ids);
-}
-
-int bpmp_get_statistics(struct device *device, struct bpmp_statistics *statistics)
-{
-	struct bpmp_supervisor *supervisor = bpmp_window_supervisor(device);
-
-	if (!supervisor)
-		supervisor = &container_of(device, struct bpmp_mailbox, device)->supervisor;
-	return bpmp_supervisor_statistics(supervisor, statistics);
+	return bpmp_supervisor_start(&mailbox->supervisor, &face, options, ids);
 }
 
 int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device)
 {
 	struct bpmp_mailbox *mailbox = calloc(1, sizeof(*mailbox));
-	int host_fd = -1, audit_fd = -1, error;
+	int error;
 
 	if (!mailbox)
 		return -ENOMEM;
 	mailbox->device = (struct device){ &mailbox_ops, "bpmp", machine };
 	mailbox->fast = machine->fast_path && !options->trap;
 	mailbox->shared_fd = mailbox->doorbell_fd = mailbox->answer.fd = -1;
-	bpmp_keeper_init(&mailbox->keeper, machine);
-	mailbox->supervisor.machine = machine;
-	mailbox->supervisor.ended.fd = -1;
-	mailbox->supervisor.worker = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
+	bpmp_supervisor_init(&mailbox->supervisor, machine);
 
 	error = claim_addresses(mailbox);
 	if (machine->planning) {
@@ -235,21 +212,8 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 		error = bpmp_hsp_make_fast(&mailbox->hsp);
 	if (!error)
 		error = add_windows(mailbox);
-	if (!error && options->audit) {
-		audit_fd = bpmp_audit_open(options->audit, &mailbox->supervisor.audit_left);
-		error = audit_fd < 0 ? audit_fd : 0;
-	}
-	if (!error) {
-		host_fd = bpmp_open_host(options->host);
-		error = host_fd < 0 ? host_fd : 0;
-	}
 	if (!error)
-		error = bpmp_keeper_start(&mailbox->keeper, options->name, options->host);
-	if (!error)
-		error = start_worker(mailbox, host_fd, audit_fd, ids);
-	close_fd(&mailbox->keeper.lifeline); /* the worker alone has them */
-	close_fd(&host_fd);
-	close_fd(&audit_fd);
+		error = start_worker(mailbox, options, ids);
 	if (error) {
 		mailbox_destroy(&mailbox->device);
 		return error;

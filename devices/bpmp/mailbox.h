@@ -4,7 +4,6 @@
 #define DEVICES_BPMP_MAILBOX_H
 
 #include "devices/bpmp/hsp.h"
-#include "devices/bpmp/keeper.h"
 #include "devices/bpmp/shared_memory.h"
 #include "devices/bpmp/supervisor.h"
 #include "devices/device.h"
@@ -28,7 +27,6 @@ struct bpmp_mailbox {
 	int shared_fd, doorbell_fd;
 	struct event_source answer; /* eventfd: the worker rings the guest; trapping: watched */
 	struct bpmp_supervisor supervisor;
-	struct bpmp_keeper keeper;
 };
 
 /* Writes the nodes misc, hsp, sram and bpmp; the last with machine->bpmp_phandle. */

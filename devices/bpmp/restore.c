@@ -7,17 +7,7 @@
 #include "vmm/base/log.h"
 
 #include <errno.h>
-#include <string.h>
-
-static int transfer(
-	struct bpmp_host *host, const struct bpmp_request *request, struct bpmp_response *response)
-{
-	struct bpmp_call call = bpmp_call_of(request);
-
-	memset(response, 0, sizeof(*response));
-	response->size = bpmp_response_size(&call);
-	return host->transfer(host, request, response);
-}
+#include <stdio.h>
 
 /* False where the clock's state makes the step needless; a state that nobody knows never does. */
 static bool is_needed(struct bpmp_host *host, const struct bpmp_undo_step *step)
@@ -27,7 +17,7 @@ static bool is_needed(struct bpmp_host *host, const struct bpmp_undo_step *step)
 
 	if (!step->only_if_off && !step->only_if_on)
 		return true;
-	if (transfer(host, &request, &response) < 0 || response.error != 0)
+	if (bpmp_host_ask(host, &request, &response) < 0 || response.error != 0)
 		return true;
 	return (bpmp_response_u32(&response) != 0) == step->only_if_on;
 }
@@ -40,7 +30,7 @@ static int apply(struct bpmp_host *host, const struct bpmp_undo_step *step)
 	struct bpmp_response response;
 	int error;
 
-	error = transfer(host, &request, &response);
+	error = bpmp_host_ask(host, &request, &response);
 	if (error == 0 && response.error == 0)
 		return 0;
 	bpmp_call_text(&step->call, text, sizeof(text));
@@ -95,4 +85,16 @@ bool bpmp_restore_owed(const struct bpmp_undo *undo)
 	struct bpmp_undo_step steps[BPMP_MAX_UNDO_STEPS];
 
 	return bpmp_undo_steps(undo, true, steps) > 0;
+}
+
+void bpmp_restore_log_kept(const struct bpmp_undo *undo)
+{
+	char list[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < undo->kept_count && used < sizeof(list) - 16; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, " %u", undo->kept[i]);
+	if (used)
+		log_info("left enabled at the host, as others may rely on them by now: clocks%s",
+			list);
 }

@@ -27,4 +27,7 @@ struct bpmp_restored bpmp_restore(
 /* Whether there is anything to put back. */
 bool bpmp_restore_owed(const struct bpmp_undo *undo);
 
+/* Names the ancestors that the guest had enabled, which stay so, if there are any. */
+void bpmp_restore_log_kept(const struct bpmp_undo *undo);
+
 #endif

@@ -51,16 +51,6 @@ void bpmp_server_guest_starts(struct bpmp_server *server)
 	(void)bpmp_journal_store(server->journal, &server->undo);
 }
 
-static int transfer(struct bpmp_server *server, const struct bpmp_request *request,
-	struct bpmp_response *response)
-{
-	struct bpmp_call call = bpmp_call_of(request);
-
-	memset(response, 0, sizeof(*response));
-	response->size = bpmp_response_size(&call);
-	return server->host->transfer(server->host, request, response);
-}
-
 /* The host or its firmware said no: said once per kind, as with the policy's own refusals. */
 static void note_host_refusal(
 	struct bpmp_server *server, const struct bpmp_request *request, int error, int firmware)
@@ -96,7 +86,7 @@ static int forward(struct bpmp_server *server, const struct bpmp_request *to_hos
 		memset(from_host, 0, sizeof(*from_host));
 		return EIO;
 	}
-	error = transfer(server, to_host, response);
+	error = bpmp_host_ask(server->host, to_host, response);
 	*from_host = *response;
 	if (error < 0) {
 		memset(from_host, 0, sizeof(*from_host));
@@ -140,20 +130,6 @@ bool bpmp_server_serve(struct bpmp_server *server, const struct bpmp_request *re
 	return entry.verdict != BPMP_REFUSED && entry.host_errno == 0;
 }
 
-static void log_held_ancestors(const struct bpmp_policy *policy)
-{
-	char list[256] = "";
-	size_t used = 0;
-
-	for (size_t i = 0; i < policy->clock_count && used < sizeof(list) - 16; i++)
-		if (policy->clocks[i].held)
-			used += (size_t)snprintf(
-				list + used, sizeof(list) - used, " %u", policy->clocks[i].id);
-	if (used)
-		log_info("left enabled at the host, as others may rely on them by now: clocks%s",
-			list);
-}
-
 static unsigned int put_back(struct bpmp_server *server, bool end)
 {
 	struct bpmp_restored restored =
@@ -166,7 +142,7 @@ static unsigned int put_back(struct bpmp_server *server, bool end)
 			 "failed; %llu of the guest's were refused so far",
 			restored.steps, restored.failed,
 			(unsigned long long)bpmp_refusals_total(&server->policy.refusals));
-		log_held_ancestors(&server->policy);
+		bpmp_restore_log_kept(&server->undo);
 	}
 	server->guest_ran = false;
 	return restored.failed;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/supervisor.h"
 
+#include "devices/bpmp/audit.h"
+#include "devices/bpmp/bpmp.h"
+#include "devices/bpmp/open_host.h"
 #include "devices/device.h"
 #include "vmm/base/clock.h"
 #include "vmm/base/log.h"
@@ -148,17 +151,24 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 	return 0;
 }
 
-int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
-	const char *kind, const int *fds, size_t fd_count, const struct bpmp_ids *ids)
+void bpmp_supervisor_init(struct bpmp_supervisor *supervisor, struct machine *machine)
 {
+	*supervisor = (struct bpmp_supervisor){
+		.machine = machine,
+		.worker = { .pid = -1, .pid_fd = -1, .socket = -1 },
+		.ended.fd = -1,
+		.deadline_ms = BPMP_DEADLINE_MS,
+	};
+	bpmp_keeper_init(&supervisor->keeper, machine);
+}
+
+/* The worker runs: it asks the host, and is watched from now on. */
+static int greet(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids)
+{
+	struct machine *machine = supervisor->machine;
 	char reason[160];
 	int error;
 
-	supervisor->machine = machine;
-	supervisor->deadline_ms = BPMP_DEADLINE_MS;
-	error = worker_start(&supervisor->worker, kind, SOCK_SEQPACKET, fds, fd_count, false);
-	if (error)
-		return error;
 	supervisor->ended = (struct event_source){ supervisor->worker.pid_fd, on_ended };
 	error = bpmp_supervisor_configure(supervisor, ids);
 	if (error == -ETIMEDOUT) {
@@ -180,6 +190,46 @@ int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *ma
 	return error;
 }
 
+static int start_worker(
+	struct bpmp_supervisor *supervisor, const struct bpmp_face *face, int host_fd, int audit_fd)
+{
+	size_t count = BPMP_FD_FACE;
+	int fds[WORKER_MAX_FDS] = {
+		[BPMP_FD_HOST] = host_fd,
+		[BPMP_FD_JOURNAL] = supervisor->keeper.journal.fd,
+		[BPMP_FD_LIFELINE] = supervisor->keeper.lifeline,
+	};
+
+	for (size_t i = 0; i < face->fd_count; i++)
+		fds[count++] = face->fds[i];
+	if (audit_fd >= 0)
+		fds[count++] = audit_fd;
+	return worker_start(&supervisor->worker, face->kind, SOCK_SEQPACKET, fds, count, false);
+}
+
+int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, const struct bpmp_face *face,
+	const struct bpmp_options *options, const struct bpmp_ids *ids)
+{
+	int host_fd = -1, audit_fd = -1, error = 0;
+
+	if (options->audit) {
+		audit_fd = bpmp_audit_open(options->audit, &supervisor->audit_left);
+		error = audit_fd < 0 ? audit_fd : 0;
+	}
+	if (!error) {
+		host_fd = bpmp_open_host(options->host);
+		error = host_fd < 0 ? host_fd : 0;
+	}
+	if (!error)
+		error = bpmp_keeper_start(&supervisor->keeper, options->name, options->host);
+	if (!error)
+		error = start_worker(supervisor, face, host_fd, audit_fd);
+	close_fd(&supervisor->keeper.lifeline); /* the worker alone has these */
+	close_fd(&host_fd);
+	close_fd(&audit_fd);
+	return error ? error : greet(supervisor, ids);
+}
+
 int bpmp_supervisor_guest_starts(struct bpmp_supervisor *supervisor)
 {
 	struct bpmp_message message = { .type = BPMP_MESSAGE_GUEST_STARTS };
@@ -195,13 +245,13 @@ int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor)
 	struct bpmp_message message = { .type = BPMP_MESSAGE_RESTORE };
 	int error;
 
-	if (supervisor->lost)
-		return -EPIPE;
-	error = send_message(supervisor, &message);
+	error = supervisor->lost ? -EPIPE : send_message(supervisor, &message);
 	if (!error)
 		error = receive_answer(supervisor, BPMP_MESSAGE_RESTORED, &message);
-	if (error)
+	if (error && !supervisor->lost)
 		lose(supervisor, error);
+	if (error && supervisor->worker.pid < 0)
+		bpmp_keeper_restore(&supervisor->keeper);
 	return error;
 }
 
@@ -235,11 +285,6 @@ int bpmp_supervisor_statistics(
 	return error;
 }
 
-bool bpmp_supervisor_worker_gone(const struct bpmp_supervisor *supervisor)
-{
-	return supervisor->worker.pid < 0;
-}
-
 void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor)
 {
 	supervisor->machine->bpmp = NULL;
@@ -251,4 +296,5 @@ void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor)
 	} else {
 		worker_stop(&supervisor->worker, STOP_GRACE_MS);
 	}
+	bpmp_keeper_stop(&supervisor->keeper, supervisor->worker.pid < 0);
 }

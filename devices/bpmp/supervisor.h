@@ -4,6 +4,7 @@
 #define DEVICES_BPMP_SUPERVISOR_H
 
 #include "devices/bpmp/ids.h"
+#include "devices/bpmp/keeper.h"
 #include "devices/bpmp/worker_protocol.h"
 #include "vmm/base/event_loop.h"
 #include "vmm/base/worker.h"
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bpmp_options;
 struct machine;
 
 /* Longer than a working host ever takes, shorter than a user's patience. */
@@ -21,19 +23,30 @@ struct bpmp_supervisor {
 	struct machine *machine;
 	struct worker worker;
 	struct event_source ended; /* the worker's process */
+	struct bpmp_keeper keeper; /* journal and guard, for when the worker is gone */
 	int deadline_ms;	   /* for each answer */
-	uint64_t audit_left;	   /* bytes of the audit file's, set before the start; 0: none */
+	uint64_t audit_left;	   /* bytes that the audit file may grow by; 0: none */
 	uint32_t sequence;
 	uint32_t statistics_asked; /* the question whose answer may still come; 0: none */
 	bool lost; /* the worker died or does not answer: nothing is asked of it any more */
 };
 
+/* What the two faces of the BPMP differ in. */
+struct bpmp_face {
+	const char *kind; /* of worker */
+	const int *fds;	  /* from BPMP_FD_FACE on: the caller's, and open here afterwards */
+	size_t fd_count;
+};
+
+void bpmp_supervisor_init(struct bpmp_supervisor *supervisor, struct machine *machine);
+
 /*
- * Starts the worker of that kind with `fds` (enum bpmp_worker_fd or bpmp_proxy_worker_fd) and has
- * it ask the host for what `ids` need. Returns 0, or -errno with a line logged.
+ * Opens what the worker needs besides (host's node, journal, audit file), starts guard and worker,
+ * and has the worker ask the host for what `ids` need. Returns 0, or -errno with a line logged;
+ * bpmp_supervisor_stop() is due either way.
  */
-int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, struct machine *machine,
-	const char *kind, const int *fds, size_t fd_count, const struct bpmp_ids *ids);
+int bpmp_supervisor_start(struct bpmp_supervisor *supervisor, const struct bpmp_face *face,
+	const struct bpmp_options *options, const struct bpmp_ids *ids);
 
 /* The rest of the start, for a worker that runs: tells it the ids and waits for it. */
 int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct bpmp_ids *ids);
@@ -42,7 +55,8 @@ int bpmp_supervisor_configure(struct bpmp_supervisor *supervisor, const struct b
 int bpmp_supervisor_guest_starts(struct bpmp_supervisor *supervisor);
 
 /*
- * Has the worker put back what the guest changed, and zero the shared memory. Waits for it.
+ * Has the worker put back what the guest changed, and zero the shared memory; if it is gone, the
+ * guard. Waits for it.
  * Returns 0, or -EPIPE or -ETIMEDOUT: then the VM cannot go on (logged; the machine is told to
  * end).
  */
@@ -56,12 +70,9 @@ int bpmp_supervisor_restore(struct bpmp_supervisor *supervisor);
 int bpmp_supervisor_statistics(
 	struct bpmp_supervisor *supervisor, struct bpmp_statistics *statistics);
 
-/* Whether its process has ended, or never was: it puts nothing back any more. */
-bool bpmp_supervisor_worker_gone(const struct bpmp_supervisor *supervisor);
-
 /*
- * Ends the worker. One that hangs in the host's BPMP is left alone: it cannot be killed there,
- * and it will put things back when the host answers.
+ * Ends worker and guard. One that hangs in the host's BPMP is left alone: it cannot be killed
+ * there, and it will put things back when the host answers.
  */
 void bpmp_supervisor_stop(struct bpmp_supervisor *supervisor);
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/window_device.h"
 
-#include "devices/bpmp/audit.h"
 #include "devices/bpmp/bpmp.h"
-#include "devices/bpmp/open_host.h"
 #include "fdt/builder.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
@@ -161,9 +159,7 @@ static void window_quiesce(struct device *device)
 	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
 
 	/* On failure it has told the machine to end: there is no next guest to be clean for. */
-	if (bpmp_supervisor_restore(&window->supervisor) < 0 &&
-		bpmp_supervisor_worker_gone(&window->supervisor))
-		bpmp_keeper_restore(&window->keeper);
+	(void)bpmp_supervisor_restore(&window->supervisor);
 	bpmp_window_link_reset(&window->link);
 	bpmp_window_clear(&window->window);
 	window->complained = false;
@@ -174,7 +170,6 @@ static void window_destroy(struct device *device)
 	struct bpmp_window_device *window = container_of(device, struct bpmp_window_device, device);
 
 	bpmp_supervisor_stop(&window->supervisor);
-	bpmp_keeper_stop(&window->keeper, bpmp_supervisor_worker_gone(&window->supervisor));
 	close_fd(&window->link.fd);
 	close_fd(&window->worker_fd);
 	register_page_close(&window->page);
@@ -190,13 +185,6 @@ static const struct device_ops window_ops = {
 	.quiesce = window_quiesce,
 	.destroy = window_destroy,
 };
-
-struct bpmp_supervisor *bpmp_window_supervisor(struct device *device)
-{
-	if (device->ops != &window_ops)
-		return NULL;
-	return &container_of(device, struct bpmp_window_device, device)->supervisor;
-}
 
 void bpmp_window_device_init(
 	struct bpmp_window_device *window, struct machine *machine, uint64_t base)
@@ -215,10 +203,7 @@ void bpmp_window_device_init(
 		.grace_ms = BPMP_WINDOW_GRACE_MS,
 	};
 	window->worker_fd = -1;
-	bpmp_keeper_init(&window->keeper, machine);
-	window->supervisor.machine = machine;
-	window->supervisor.ended.fd = -1;
-	window->supervisor.worker = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
+	bpmp_supervisor_init(&window->supervisor, machine);
 }
 
 static int open_link(struct bpmp_window_device *window)
@@ -239,36 +224,10 @@ static int open_link(struct bpmp_window_device *window)
 static int start_worker(struct bpmp_window_device *window, const struct bpmp_options *options,
 	const struct bpmp_ids *ids)
 {
-	size_t count = options->audit ? BPMP_PROXY_FD_COUNT : BPMP_PROXY_FD_AUDIT;
-	int fds[BPMP_PROXY_FD_COUNT] = {
-		[BPMP_PROXY_FD_HOST] = -1,
-		[BPMP_PROXY_FD_REQUESTS] = window->worker_fd,
-		[BPMP_PROXY_FD_JOURNAL] = -1,
-		[BPMP_PROXY_FD_LIFELINE] = -1,
-		[BPMP_PROXY_FD_AUDIT] = -1,
-	};
-	int error = 0;
+	const struct bpmp_face face = { "bpmp-proxy", &window->worker_fd, 1 };
+	int error = bpmp_supervisor_start(&window->supervisor, &face, options, ids);
 
-	if (options->audit) {
-		fds[BPMP_PROXY_FD_AUDIT] =
-			bpmp_audit_open(options->audit, &window->supervisor.audit_left);
-		error = fds[BPMP_PROXY_FD_AUDIT] < 0 ? fds[BPMP_PROXY_FD_AUDIT] : 0;
-	}
-	if (!error) {
-		fds[BPMP_PROXY_FD_HOST] = bpmp_open_host(options->host);
-		error = fds[BPMP_PROXY_FD_HOST] < 0 ? fds[BPMP_PROXY_FD_HOST] : 0;
-	}
-	if (!error)
-		error = bpmp_keeper_start(&window->keeper, options->name, options->host);
-	fds[BPMP_PROXY_FD_JOURNAL] = window->keeper.journal.fd;
-	fds[BPMP_PROXY_FD_LIFELINE] = window->keeper.lifeline;
-	if (!error)
-		error = bpmp_supervisor_start(
-			&window->supervisor, window->device.machine, "bpmp-proxy", fds, count, ids);
-	close_fd(&window->keeper.lifeline); /* the worker alone has these */
-	close_fd(&fds[BPMP_PROXY_FD_HOST]);
-	close_fd(&fds[BPMP_PROXY_FD_AUDIT]);
-	close_fd(&window->worker_fd);
+	close_fd(&window->worker_fd); /* the worker alone has it */
 	return error;
 }
 

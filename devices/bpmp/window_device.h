@@ -10,7 +10,6 @@
 #ifndef DEVICES_BPMP_WINDOW_DEVICE_H
 #define DEVICES_BPMP_WINDOW_DEVICE_H
 
-#include "devices/bpmp/keeper.h"
 #include "devices/bpmp/supervisor.h"
 #include "devices/bpmp/window.h"
 #include "devices/bpmp/window_link.h"
@@ -38,7 +37,6 @@ struct bpmp_window_device {
 	bool complained;	      /* under `requests`: once for each boot */
 	int worker_fd;		      /* the link's other end, until the worker has it */
 	struct bpmp_supervisor supervisor;
-	struct bpmp_keeper keeper;
 	struct register_page page; /* behind the window on the fast path; else closed */
 	_Alignas(8) unsigned char bytes[BPMP_WINDOW_SIZE];
 };
@@ -52,9 +50,6 @@ int bpmp_window_make_fast(struct bpmp_window_device *window);
 
 /* attach, see struct device_ops. */
 int bpmp_window_attach(struct device *device);
-
-/* The one of a device that bpmp_proxy_create() made; NULL for any other device. */
-struct bpmp_supervisor *bpmp_window_supervisor(struct device *device);
 
 /* Writes /bpmp with machine->bpmp_phandle, and /__symbols__ for overlays that name &bpmp. */
 int bpmp_window_describe(struct device *device, struct fdt_builder *fdt);

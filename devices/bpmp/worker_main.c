@@ -17,8 +17,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static int run(struct bpmp_worker *worker, struct bpmp_host_node *node, int first_unused_fd)
+static int run(struct bpmp_worker *worker, struct bpmp_host_node *node)
 {
+	/* Without an audit file the number is nobody's. */
+	int first_unused_fd = worker->audit.fd + 1;
+
+	worker->journal_fd = WORKER_FIRST_FD + BPMP_FD_JOURNAL;
 	signal(SIGXFSZ, SIG_IGN); /* an audit file at its resource limit is an error of write() */
 	bpmp_host_node_init(node, WORKER_FIRST_FD + BPMP_FD_HOST);
 	if (jail_enter_worker(JAIL_BPMP, first_unused_fd) < 0)
@@ -32,21 +36,20 @@ int bpmp_worker_main(int argc, char **argv)
 	struct bpmp_worker worker = {
 		.socket = WORKER_SOCKET,
 		.host = &node.host,
-		.doorbell = WORKER_FIRST_FD + BPMP_FD_DOORBELL,
-		.answer = WORKER_FIRST_FD + BPMP_FD_ANSWER,
+		.doorbell = WORKER_FIRST_FD + BPMP_MAILBOX_FD_DOORBELL,
+		.answer = WORKER_FIRST_FD + BPMP_MAILBOX_FD_ANSWER,
 		.requests = -1,
-		.audit.fd = WORKER_FIRST_FD + BPMP_FD_AUDIT,
-		.journal_fd = WORKER_FIRST_FD + BPMP_FD_JOURNAL,
+		.audit.fd = WORKER_FIRST_FD + BPMP_MAILBOX_FD_AUDIT,
 	};
 
 	(void)argc, (void)argv;
 	worker.shared = mmap(NULL, BPMP_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		WORKER_FIRST_FD + BPMP_FD_SHARED, 0);
+		WORKER_FIRST_FD + BPMP_MAILBOX_FD_SHARED, 0);
 	if (worker.shared == MAP_FAILED) {
 		log_error("cannot map the guest's mailbox: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	return run(&worker, &node, WORKER_FIRST_FD + BPMP_FD_COUNT);
+	return run(&worker, &node);
 }
 
 int bpmp_proxy_worker_main(int argc, char **argv)
@@ -59,9 +62,8 @@ int bpmp_proxy_worker_main(int argc, char **argv)
 		.answer = -1,
 		.requests = WORKER_FIRST_FD + BPMP_PROXY_FD_REQUESTS,
 		.audit.fd = WORKER_FIRST_FD + BPMP_PROXY_FD_AUDIT,
-		.journal_fd = WORKER_FIRST_FD + BPMP_PROXY_FD_JOURNAL,
 	};
 
 	(void)argc, (void)argv;
-	return run(&worker, &node, WORKER_FIRST_FD + BPMP_PROXY_FD_COUNT);
+	return run(&worker, &node);
 }

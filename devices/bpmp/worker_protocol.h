@@ -13,26 +13,26 @@
 
 #include <stdint.h>
 
-/* The worker's descriptors, counted from WORKER_FIRST_FD. */
+/* The worker's descriptors, counted from WORKER_FIRST_FD; what its face needs follows. */
 enum bpmp_worker_fd {
 	BPMP_FD_HOST,	  /* the host's node */
-	BPMP_FD_SHARED,	  /* memfd: the two areas, guest to BPMP first */
-	BPMP_FD_DOORBELL, /* eventfd: the guest rang */
-	BPMP_FD_ANSWER,	  /* eventfd: the BPMP rings */
 	BPMP_FD_JOURNAL,  /* what is to be put back: devices/bpmp/journal.h */
 	BPMP_FD_LIFELINE, /* never used: the guard has the other end, and sees it close */
-	BPMP_FD_AUDIT,	  /* the audit file, last because not every VM has one */
-	BPMP_FD_COUNT
+	BPMP_FD_FACE
 };
 
-/* The same for the proxy face, whose worker has nothing in common with the guest. */
-enum bpmp_proxy_worker_fd {
-	BPMP_PROXY_FD_HOST = BPMP_FD_HOST,
-	BPMP_PROXY_FD_REQUESTS, /* SOCK_SEQPACKET: struct bpmp_window_request, and answers */
-	BPMP_PROXY_FD_JOURNAL,	/* as above, all three */
-	BPMP_PROXY_FD_LIFELINE,
-	BPMP_PROXY_FD_AUDIT,
-	BPMP_PROXY_FD_COUNT
+enum bpmp_mailbox_fd {
+	BPMP_MAILBOX_FD_SHARED = BPMP_FD_FACE, /* memfd: the two areas, guest to BPMP first */
+	BPMP_MAILBOX_FD_DOORBELL,	       /* eventfd: the guest rang */
+	BPMP_MAILBOX_FD_ANSWER,		       /* eventfd: the BPMP rings */
+	BPMP_MAILBOX_FD_AUDIT		       /* last, as not every VM has such a file */
+};
+
+/* The proxy face's worker has nothing in common with the guest. */
+enum bpmp_proxy_fd {
+	BPMP_PROXY_FD_REQUESTS =
+		BPMP_FD_FACE, /* SOCK_SEQPACKET: struct bpmp_window_request, and answers */
+	BPMP_PROXY_FD_AUDIT   /* as above */
 };
 
 /* Bytes of the memfd; a whole page of any host. */

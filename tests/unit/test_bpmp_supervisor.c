@@ -39,7 +39,7 @@ static void setup(struct world *world)
 			pause();
 	}
 	world->worker = pair[1];
-	supervisor->machine = &world->machine;
+	bpmp_supervisor_init(supervisor, &world->machine);
 	supervisor->deadline_ms = 100;
 	supervisor->worker =
 		(struct worker){ "bpmp", pid, (int)syscall(SYS_pidfd_open, pid, 0), pair[0] };
