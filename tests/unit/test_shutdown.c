@@ -4,6 +4,7 @@
 #include "tests/unit/fakes.h"
 #include "vmm/shutdown.h"
 #include "vmm/vm.h"
+#include "vmm/vm_control.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -14,6 +15,13 @@
 
 static struct vm vm;
 static struct options options = { .grace = 1 };
+
+/* Instead of the one that has vCPUs to run. */
+void vm_control_resume(struct vm *paused, const char *by)
+{
+	(void)by;
+	paused->paused = false;
+}
 
 static void begin(void)
 {
@@ -64,6 +72,14 @@ Test(shutdown, the_first_signal_presses_the_key)
 	cr_assert(vm.shutdown.asked);
 	cr_assert_str_empty(fake_trace_text());
 	cr_assert_not_null(strstr(fake_log_text(), "SIGINT: pressed the guest's power key"));
+}
+
+Test(shutdown, a_paused_guest_runs_again_to_power_down)
+{
+	vm.paused = true;
+	shutdown_on_signal(&vm, SIGTERM);
+	cr_assert(!vm.paused);
+	cr_assert_eq(key(), KEY_IS_DOWN);
 }
 
 Test(shutdown, the_end_of_the_grace_period_stops)
