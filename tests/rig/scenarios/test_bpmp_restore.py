@@ -166,7 +166,7 @@ def test_what_a_patched_guest_changed(host: Board, killed: str) -> None:
     with Vm(host, f"--name {NAME} --bpmp proxy,{lists}") as vm:
         vm.up()
         for answer in (window.clk(vm, window.ENABLE, 155), window.clk(vm, window.ENABLE, 102),
-                       window.transfer(vm, mrq.MRQ_CLK, 4, CLK_SET_PARENT | 155, 14),
+                       window.transfer(vm, mrq.MRQ_CLK, 4, CLK_SET_PARENT | 155, 14, 0, 0),
                        window.transfer(vm, mrq.MRQ_CLK, 8, window.SET_RATE | 155, 0, 153600, 0),
                        window.transfer(vm, window.MRQ_RESET, 0, 2, 100),
                        window.transfer(vm, mrq.MRQ_PG, 0, PG_SET_STATE, 18, 1)):
