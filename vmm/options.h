@@ -14,11 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAX_PASSTHROUGH 16
-#define MAX_CPUS	8
-#define MAX_GRACE	86400 /* seconds */
-#define MAX_DISKS	16
-#define MAX_NETS	8
+#define MAX_PASSTHROUGH		 16
+#define MAX_CPUS		 8
+#define MAX_GRACE		 86400 /* seconds */
+#define MAX_DISKS		 16
+#define MAX_NETS		 8
 
 /* Bytes with the final zero: COMMAND_LINE_SIZE, arch/arm64/include/uapi/asm/setup.h. */
 #define KERNEL_COMMAND_LINE_SIZE 2048

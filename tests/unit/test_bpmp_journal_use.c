@@ -216,8 +216,8 @@ static int cut_and_go_on(struct world *world, int requests, bool done, struct bp
 
 static struct bpmp_model *shared_model(void)
 {
-	struct bpmp_model *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct bpmp_model *shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	cr_assert_neq(shared, MAP_FAILED);
 	return shared;
@@ -240,7 +240,7 @@ Test(bpmp_journal_use, a_restoration_that_is_cut_short_is_gone_on_with)
 	munmap(shared, sizeof(*shared));
 }
 
-/* Of a DISABLE that was under way nobody knows; a second one would take the enable found at start. */
+/* Of a DISABLE that was under way nobody knows; a second would take the enable found at start. */
 Test(bpmp_journal_use, going_on_never_turns_off_a_clock_that_was_found_on)
 {
 	struct bpmp_model *shared = shared_model();
