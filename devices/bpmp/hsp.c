@@ -40,7 +40,8 @@ static void tie_answers(struct bpmp_hsp *hsp)
 	error = wanted ? kvm_vm_irqfd(hsp->kvm, BPMP_HSP_SPI, hsp->answer_fd, -1)
 		       : kvm_vm_irqfd_remove(hsp->kvm, BPMP_HSP_SPI, hsp->answer_fd);
 	if (error && !hsp->complained)
-		log_error("bpmp: the guest will not hear the BPMP's answers: KVM cannot %s them: %s",
+		log_error(
+			"bpmp: the guest will not hear the BPMP's answers: KVM cannot %s them: %s",
 			wanted ? "listen to" : "let go of", strerror(-error));
 	hsp->complained |= error != 0; /* once: the guest chooses how often */
 }

@@ -134,6 +134,16 @@ static void serve_queue(struct block_worker *worker, uint32_t index)
 	vhost_user_back_signal(back, index);
 }
 
+static void serve_queues(struct block_worker *worker)
+{
+	for (uint32_t i = worker->first; i < worker->device.queue_count; i++)
+		serve_queue(worker, i);
+	for (uint32_t i = 0; i < worker->first; i++)
+		serve_queue(worker, i);
+	if (++worker->first >= worker->device.queue_count)
+		worker->first = 0;
+}
+
 static void set_config(struct block_worker *worker, const struct block_shape *shape)
 {
 	uint32_t in_sectors = shape->logical_size / BLOCK_SECTOR, exponent = 0;
@@ -242,8 +252,6 @@ int block_worker_run(struct block_worker *worker)
 				vhost_user_back_kicked(&worker->back, i);
 		if (fds[DONE].revents != 0)
 			collect(worker);
-		for (uint32_t i = 0; i < worker->device.queue_count; i++)
-			serve_queue(worker, (worker->first + i) % worker->device.queue_count);
-		worker->first = (worker->first + 1) % worker->device.queue_count;
+		serve_queues(worker);
 	}
 }
