@@ -78,7 +78,8 @@ def as_before(host: Board, before: dict, taken: dict[int, int] | None = None) ->
     assert after["clock", 102]["count"] > before["clock", 102]["count"], "an ancestor stays on"
 
 
-@pytest.mark.parametrize("how", ["power off", "reset", "SIGTERM", "machine", "worker", "both"])
+@pytest.mark.parametrize("how", ["power off", "reset", "SIGTERM", "machine", "worker", "both",
+                                 "guard", "console"])
 @on(B)
 def test_own_ids_are_as_before(host: Board, how: str) -> None:
     """For each end of a VM; in between the host takes an ancestor, which it keeps."""
@@ -93,6 +94,10 @@ def test_own_ids_are_as_before(host: Board, how: str) -> None:
         elif how == "SIGTERM":
             host.check(f"kill -TERM {vm.pid()}")
             log = vm.ends(7)
+        elif how in ("guard", "console"):
+            kill(host, how)
+            log = vm.ends(6)
+            assert f"{how} failed: killed by signal 9" in log
         elif how == "worker":
             kill(host, "bpmp")
             log = vm.ends(6)
