@@ -10,13 +10,15 @@
 #define MUX  BPMP_CLK_HAS_MUX
 #define RATE BPMP_CLK_HAS_SET_RATE
 
-/* 155 owned, 319 and 102 ancestors. */
+/* 155 owned; 319, 318, 102 and 0 ancestors. */
 static void setup(struct bpmp_policy *policy)
 {
 	struct bpmp_ids ids = model_ids();
 
 	bpmp_policy_init(policy, &ids);
 	cr_assert_eq(bpmp_policy_add_ancestor(policy, 319), 0);
+	cr_assert_eq(bpmp_policy_add_ancestor(policy, 318), 0);
+	cr_assert_eq(bpmp_policy_add_ancestor(policy, 0), 0);
 }
 
 static struct bpmp_clk_info filter(uint32_t id, struct bpmp_clk_info info)
@@ -47,6 +49,22 @@ Test(bpmp_clock_info, foreign_parents_disappear)
 	cr_assert_eq(info.parent, 102);
 	cr_assert_eq(info.flags, MUX | RATE);
 	cr_assert_str_eq(info.name, "uarta");
+
+	info = filter(155, (struct bpmp_clk_info){ MUX, 102, { 0, 102, 319 }, 3, "" });
+	cr_assert_eq(info.parent_count, 3, "the first, whose id is 0, is one too");
+	cr_assert_eq(info.parents[0], 0);
+	cr_assert_eq(info.parent, 102, "the one in the middle");
+	cr_assert_eq(info.flags, MUX);
+}
+
+Test(bpmp_clock_info, a_current_parent_that_is_not_listed_gives_way_to_the_first)
+{
+	struct bpmp_clk_info info =
+		filter(155, (struct bpmp_clk_info){ MUX, 100, { 319, 102 }, 2, "" });
+
+	cr_assert_eq(info.parent, 319);
+	info = filter(155, (struct bpmp_clk_info){ MUX, 0, { 319, 102 }, 2, "" });
+	cr_assert_eq(info.parent, 319, "0 is behind the list's end, not on it");
 }
 
 Test(bpmp_clock_info, a_mux_with_one_parent_left_is_none)
@@ -60,6 +78,7 @@ Test(bpmp_clock_info, a_mux_with_one_parent_left_is_none)
 	info = filter(155, (struct bpmp_clk_info){ MUX, 100, { 100 }, 1, "uarta" });
 	cr_assert_eq(info.parent_count, 0);
 	cr_assert_eq(info.parent, 0, "a foreign current parent is not shown");
+	cr_assert_eq(info.parents[0], 0);
 	cr_assert_eq(info.flags, 0);
 }
 
@@ -70,6 +89,7 @@ Test(bpmp_clock_info, several_parents_need_a_mux)
 
 	cr_assert_eq(info.parent_count, 1);
 	cr_assert_eq(info.parents[0], 102, "the current one stays");
+	cr_assert_eq(info.parents[1], 0);
 }
 
 Test(bpmp_clock_info, counts_and_repetitions_are_bounded)
@@ -125,8 +145,11 @@ Test(bpmp_clock_info, a_foreign_parent_is_not_named)
 	struct bpmp_request get = bpmp_clk_request(BPMP_CLK_GET_PARENT, 155);
 	struct bpmp_request set = bpmp_clk_parent_request(155, 319);
 	uint32_t visible = 319, foreign = 100;
+	struct bpmp_response response;
 
 	cr_assert_eq(finish(get, &visible, 4).error, 0);
+	response = finish(get, &visible, 4);
+	cr_assert_eq(bpmp_response_u32(&response), 319, "as the host said it");
 	cr_assert_eq(finish(get, &foreign, 4).error, -BPMP_ENOENT);
 	cr_assert_eq(finish(get, &foreign, 4).size, 0);
 	cr_assert_eq(finish(set, &foreign, 4).error, -BPMP_ENOENT);

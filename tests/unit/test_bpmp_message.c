@@ -114,6 +114,27 @@ Test(bpmp_message, answers)
 	cr_assert(response.error == 0 && response.size == 0 && response.data[0] == 0);
 }
 
+Test(bpmp_message, sizes_of_answers)
+{
+	static const struct {
+		struct bpmp_call call;
+		uint32_t size;
+	} table[] = { { { BPMP_MRQ_PING, 0, 0 }, 4 }, { { BPMP_MRQ_THREADED_PING, 0, 0 }, 4 },
+		{ { BPMP_MRQ_QUERY_ABI, 0, 0 }, 4 }, { { BPMP_MRQ_QUERY_FW_TAG, 0, 0 }, 32 },
+		{ { BPMP_MRQ_RESET, BPMP_RESET_GET_MAX_ID, 0 }, 4 },
+		{ { BPMP_MRQ_RESET, BPMP_RESET_ASSERT, 1 }, 0 },
+		{ { BPMP_MRQ_PG, BPMP_PG_GET_STATE, 1 }, 4 },
+		{ { BPMP_MRQ_PG, BPMP_PG_SET_STATE, 1 }, 0 },
+		{ { BPMP_MRQ_PG, BPMP_PG_GET_MAX_ID, 0 }, 4 },
+		{ { BPMP_MRQ_PG, BPMP_PG_GET_NAME, 1 }, 40 },
+		{ { BPMP_MRQ_CLK, BPMP_CLK_GET_RATE, 1 }, 8 },
+		{ { BPMP_MRQ_CLK, BPMP_CLK_ENABLE, 1 }, 0 },
+		{ { BPMP_MRQ_CLK, BPMP_CLK_GET_ALL_INFO, 1 }, 113 }, { { 200, 0, 0 }, 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		cr_assert_eq(bpmp_response_size(&table[i].call), table[i].size, "row %zu", i);
+}
+
 Test(bpmp_message, names_that_a_file_can_have)
 {
 	char name[BPMP_NAME_SIZE] = "a b/c\"d\\e\x7f\x1f!~";

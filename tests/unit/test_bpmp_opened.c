@@ -100,10 +100,14 @@ Test(bpmp_opened, an_opened_request_goes_out_as_it_came_and_no_byte_more)
 {
 	struct world *world = world_with("thermal");
 	static const uint8_t zero[BPMP_DATA_SIZE];
-	struct bpmp_request request = { .mrq = BPMP_MRQ_THERMAL, .size = 8 };
+	struct bpmp_request request = { .mrq = BPMP_MRQ_THERMAL, .size = 8 }, to_host;
 	struct bpmp_response response;
 
 	memset(request.data, 0x5a, sizeof(request.data));
+	memset(&to_host, 0xa5, sizeof(to_host));
+	cr_assert_eq(bpmp_policy_decide(&world->server.policy, &request, &to_host, &response),
+		BPMP_FORWARD);
+	cr_assert_eq(memcmp(to_host.data + 8, zero, sizeof(zero) - 8), 0);
 	memset(world->answer.data, 0x77, sizeof(world->answer.data));
 	world->answer.size = 4;
 	bpmp_server_serve(&world->server, &request, &response);

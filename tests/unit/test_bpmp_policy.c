@@ -2,6 +2,7 @@
 /* What the guest may ask of the BPMP: every command on every kind of id, in every length. */
 #include "devices/bpmp/message.h"
 #include "devices/bpmp/policy.h"
+#include "devices/bpmp/policy_internal.h"
 #include "tests/unit/bpmp_model.h"
 #include "tests/unit/fakes.h"
 #include "vmm/base/util.h"
@@ -203,7 +204,8 @@ Test(bpmp_policy, highest_ids)
 	struct bpmp_request max_clock = bpmp_clk_request(BPMP_CLK_GET_MAX_CLK_ID, 0);
 	struct bpmp_request max_reset = bpmp_reset_request(BPMP_RESET_GET_MAX_ID, 0);
 	struct bpmp_request max_domain = bpmp_pg_request(BPMP_PG_GET_MAX_ID, 0, 0);
-	const struct bpmp_ids none = { 0 };
+	const struct bpmp_request no_domain = bpmp_pg_request(BPMP_PG_GET_STATE, 0, 0);
+	const struct bpmp_ids none = { 0 }, one_clock = { .clocks = { 1, { 7 } } };
 	struct bpmp_response response;
 	struct bpmp_policy policy;
 
@@ -225,21 +227,32 @@ Test(bpmp_policy, highest_ids)
 	cr_assert_eq(bpmp_response_u32(&response), 0);
 	ask(&policy, max_reset, &response);
 	cr_assert_eq(response.error, -BPMP_ENODEV);
+	expect(&policy, &no_domain, EINVAL_, "no domain at all");
+
+	bpmp_policy_init(&policy, &one_clock);
+	ask(&policy, max_clock, &response);
+	cr_assert_eq(bpmp_response_u32(&response), 7);
 }
 
 Test(bpmp_policy, power_state_is_the_guests_own_history)
 {
 	struct bpmp_request get = bpmp_pg_request(BPMP_PG_GET_STATE, 35, 0);
+	/* A word that this command does not have, and that is no state. */
+	const struct bpmp_request name = bpmp_pg_request(BPMP_PG_GET_NAME, 35, 7);
 	struct bpmp_response response;
 	struct bpmp_policy policy;
 
 	setup(&policy);
+	expect(&policy, &name, FORWARD, "the name");
 	ask(&policy, get, &response);
 	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_OFF);
 	cr_assert_eq(ask(&policy, bpmp_pg_request(BPMP_PG_SET_STATE, 35, BPMP_PG_ON), &response),
 		BPMP_FORWARD);
 	ask(&policy, get, &response);
 	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_ON);
+	ask(&policy, name, &response);
+	ask(&policy, get, &response);
+	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_ON, "a name changes no state");
 	bpmp_policy_reset(&policy);
 	ask(&policy, get, &response);
 	cr_assert_eq(bpmp_response_u32(&response), BPMP_PG_OFF);
@@ -263,6 +276,34 @@ Test(bpmp_policy, parents_must_be_visible_and_rates_not_negative)
 	expect(&policy, &request, EINVAL_, "a negative rate");
 	request = bpmp_clk_rate_request(BPMP_CLK_ROUND_RATE, 155, INT64_MAX);
 	expect(&policy, &request, FORWARD, "a large rate");
+	request = bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 155, 0);
+	expect(&policy, &request, FORWARD, "no rate");
+}
+
+/* A guest with time. */
+Test(bpmp_policy, enables_do_not_wrap)
+{
+	struct bpmp_response response;
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	bpmp_policy_find_clock(&policy, 155)->enables = UINT32_MAX;
+	cr_assert_eq(
+		ask(&policy, bpmp_clk_request(BPMP_CLK_ENABLE, 155), &response), BPMP_ANSWERED);
+	cr_assert_eq(bpmp_policy_clock(&policy, 155)->enables, UINT32_MAX);
+}
+
+/* It answers a question that nobody had. */
+Test(bpmp_policy, an_answer_about_a_foreign_clock_changes_nothing)
+{
+	struct bpmp_request enable = bpmp_clk_request(BPMP_CLK_ENABLE, 100);
+	struct bpmp_response response = { 0 };
+	struct bpmp_policy policy;
+
+	setup(&policy);
+	bpmp_policy_finish(&policy, &enable, &response);
+	cr_assert_eq(response.error, 0);
+	cr_assert_null(bpmp_policy_clock(&policy, 100));
 }
 
 Test(bpmp_policy, what_goes_out_is_rebuilt)
@@ -325,6 +366,7 @@ Test(bpmp_policy, a_refusal_is_logged_once_with_its_remedy)
 	cr_assert_null(strstr(first + 1, "CLK ENABLE of clock 100"), "logged twice");
 	cr_assert_eq(policy.refusals.kind_count, 1);
 	cr_assert_eq(policy.refusals.kinds[0].count, 3);
+	cr_assert(!policy.refusals.kinds[0].by_host);
 
 	ask(&policy, bpmp_reset_request(BPMP_RESET_ASSERT, 7), &response);
 	cr_assert_not_null(strstr(fake_log_text(), "--bpmp resets=7"));
@@ -332,6 +374,9 @@ Test(bpmp_policy, a_refusal_is_logged_once_with_its_remedy)
 	cr_assert_not_null(strstr(fake_log_text(), "--bpmp power-domains=7"));
 	ask(&policy, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 102, 1), &response);
 	cr_assert_null(strstr(fake_log_text(), "clocks=102"), "no option allows that");
+	ask(&policy, bpmp_clk_parent_request(292, 102), &response);
+	cr_assert_not_null(strstr(fake_log_text(), "SET_PARENT of clock 292"));
+	cr_assert_null(strstr(fake_log_text(), "clocks=292"), "nor that");
 }
 
 Test(bpmp_policy, kinds_of_refusals_are_bounded)
@@ -442,7 +487,7 @@ Test(bpmp_policy, answers_that_the_host_must_not_give)
 Test(bpmp_policy, a_refusal_names_the_clock)
 {
 	struct bpmp_request wrong = bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 319, 1);
-	const char evil[BPMP_NAME_SIZE] = "pllp out0";
+	const char evil[BPMP_NAME_SIZE] = "pllp out0", short_name[BPMP_NAME_SIZE] = "x";
 	struct bpmp_response response;
 	struct bpmp_policy policy;
 
@@ -472,4 +517,9 @@ Test(bpmp_policy, a_refusal_names_the_clock)
 	cr_assert_null(strstr(fake_log_text(), "clocks=14 "));
 	ask(&policy, bpmp_clk_request(BPMP_CLK_ENABLE, 14), &response);
 	cr_assert_not_null(strstr(fake_log_text(), "--bpmp clocks=14 would allow it"));
+
+	cr_assert_eq(bpmp_policy_add_ancestor(&policy, 91), 0);
+	bpmp_policy_name_clock(&policy, 91, short_name);
+	ask(&policy, bpmp_clk_rate_request(BPMP_CLK_SET_RATE, 91, 1), &response);
+	cr_assert_not_null(strstr(fake_log_text(), "clock 91 (x): it feeds"));
 }
