@@ -88,7 +88,7 @@ static uint32_t number_in(const char *word, size_t length)
 	unsigned long number;
 	char *end;
 
-	if (length == 0 || word[0] < '0' || word[0] > '9')
+	if (word[0] < '0' || word[0] > '9')
 		return UINT32_MAX;
 	number = strtoul(word, &end, 0);
 	return end == word + length && number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;

@@ -29,7 +29,16 @@ Test(bpmp_opened, names_and_numbers)
 	cr_assert_str_eq(bpmp_opened_text(opened, text), "i2c:thermal:emc-dvfs-latency:uphy");
 	cr_assert_lt(strlen(bpmp_opened_text(~0u, text)), BPMP_OPENED_TEXT_SIZE - 1);
 	cr_assert_eq(bpmp_open_mrqs(text, &again), 0);
+
+	opened = 0;
+	cr_assert_eq(bpmp_open_mrqs("clk-reset-refcounts", &opened), 0);
+	cr_assert_str_eq(bpmp_opened_text(opened, text), "clk-reset-refcounts");
+	cr_assert_not_null(bpmp_openable_clk_command(BPMP_CLK_RESET_REFCOUNTS));
+	cr_assert_null(bpmp_openable_clk_command(BPMP_CLK_GET_RATE));
+	cr_assert_null(bpmp_openable_clk_command(0), "that of rows that are no command");
 }
+
+#define LONG_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 Test(bpmp_opened, what_is_wrong_is_named)
 {
@@ -50,6 +59,10 @@ Test(bpmp_opened, what_is_wrong_is_named)
 		{ "-31", "mrqs=-31:", "no kind of request" },
 		{ "4294967327", "mrqs=4294967327:", "no kind of request" },
 		{ "clk", "mrqs=clk:", "no kind of request" },
+		{ "clk:thermal", "mrqs=clk: no kind", "of request" },
+		{ "+31", "mrqs=+31:", "no kind of request" },
+		{ " 31", "mrqs= 31:", "no kind of request" },
+		{ LONG_64 "12345", "mrqs=" LONG_64 ": no kind", "of request" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -61,6 +74,7 @@ Test(bpmp_opened, what_is_wrong_is_named)
 		line = strstr(fake_log_text() + before, wrong[i].named);
 		cr_assert_not_null(line, "%s: %s", wrong[i].list, fake_log_text());
 		cr_assert_not_null(strstr(line, wrong[i].why), "%s", line);
+		cr_assert_str_eq(strchr(line, '\n'), "\n", "one line is enough: %s", line);
 	}
 }
 
