@@ -109,27 +109,28 @@ static int open_kernel(struct vm *vm, uint64_t size)
 	return error;
 }
 
-int boot_open(struct vm *vm)
+int boot_open_kernel(struct vm *vm)
 {
 	struct boot *boot = &vm->boot;
 	uint64_t size = 0;
-	int error = 0;
 
 	boot->kernel_fd = open_file("kernel", vm->options->kernel, &size);
 	if (boot->kernel_fd < 0)
 		return boot->kernel_fd;
-	if (vm->options->kernel_raw)
-		kernel_image_raw(size, &boot->image);
-	else
-		error = open_kernel(vm, size);
-	if (error)
-		return error;
-	if (vm->options->initrd) {
-		boot->initrd_fd = open_file("initrd", vm->options->initrd, &boot->initrd_size);
-		if (boot->initrd_fd < 0)
-			return boot->initrd_fd;
-	}
+	if (!vm->options->kernel_raw)
+		return open_kernel(vm, size);
+	kernel_image_raw(size, &boot->image);
 	return 0;
+}
+
+int boot_open_initrd(struct vm *vm)
+{
+	struct boot *boot = &vm->boot;
+
+	if (!vm->options->initrd)
+		return 0;
+	boot->initrd_fd = open_file("initrd", vm->options->initrd, &boot->initrd_size);
+	return boot->initrd_fd < 0 ? boot->initrd_fd : 0;
 }
 
 void boot_close(struct vm *vm)
@@ -165,9 +166,6 @@ int boot_create_memory(struct vm *vm)
 			mib(needed));
 		return error;
 	}
-	error = layout_claim(&vm->layout, "RAM (--memory)", base, size);
-	if (error)
-		return error;
 	vm->memory_fd = guest_memory_create_fd(size);
 	error = vm->memory_fd < 0 ? vm->memory_fd
 				  : guest_memory_map(&vm->memory, vm->memory_fd, 0, base, size, 0);

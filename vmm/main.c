@@ -7,16 +7,16 @@
 #include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
-#include "vmm/base/worker.h"
+#include "vmm/check_main.h"
 #include "vmm/control_client.h"
 #include "vmm/kernel_unpack.h"
 #include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/options_check.h"
 #include "vmm/restore.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,16 +75,11 @@ static int run_main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
-	log_set_level((enum log_level)options.log_level);
-	log_set_process(options.name);
+	options_take_effect(&options);
 	if (options.json) {
 		log_error("--json is for layout and status; a VM that runs prints nothing");
 		return EXIT_USAGE;
 	}
-	if (options.sandbox)
-		unsetenv(WORKER_UNJAILED_VARIABLE);
-	else
-		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
 	return machine_run(&options);
 }
 
@@ -94,6 +89,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } verbs[] = {
 	{ "run", run_main },
+	{ "check", check_main },
 	{ "layout", layout_main },
 	{ "status", control_client_main },
 	{ "pause", control_client_main },

@@ -333,6 +333,8 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	(void)options, (void)text, (void)problem, (void)size;
 	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
 	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n"
+	       "       bpmp-vmm check [options]\n"
+	       "Says what would keep this VM from running here, all of it; starts nothing.\n\n"
 	       "       bpmp-vmm layout [--json] [options]\n"
 	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"

@@ -2,8 +2,10 @@
 #include "vmm/options_check.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/worker.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NAME 64 /* as long as a host's; a journal has room for it */
@@ -25,6 +27,16 @@ const char *options_name(const struct options *options)
 	if (options->passthrough_count && options_name_fits(options->passthrough[0].device))
 		return options->passthrough[0].device;
 	return "vm";
+}
+
+void options_take_effect(const struct options *options)
+{
+	log_set_level((enum log_level)options->log_level);
+	log_set_process(options->name);
+	if (options->sandbox)
+		unsetenv(WORKER_UNJAILED_VARIABLE);
+	else
+		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
 }
 
 enum options_result options_check(const struct options *options)

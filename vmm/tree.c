@@ -3,6 +3,7 @@
 
 #include "devices/serial/serial.h"
 #include "fdt/builder.h"
+#include "vmm/base/file_check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
@@ -131,6 +132,22 @@ static void describe_memory(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
+static void log_dump(const char *path, int error)
+{
+	log_error("--dump-dtb %s: %s; give a file in a directory that this user may write", path,
+		strerror(-error));
+}
+
+int tree_check_dump(const struct vm *vm)
+{
+	const char *path = vm->options->dump_dtb;
+	int error = path ? file_check_writable(path) : 0;
+
+	if (error)
+		log_dump(path, error);
+	return error;
+}
+
 int tree_dump(const struct vm *vm)
 {
 	const char *path = vm->options->dump_dtb;
@@ -153,8 +170,7 @@ int tree_dump(const struct vm *vm)
 	}
 	if (fd < 0 || left > 0) {
 		error = -errno;
-		log_error("--dump-dtb %s: %s; give a file in a directory that this user may write",
-			path, strerror(-error));
+		log_dump(path, error);
 	}
 	close_fd(&fd);
 	return error;
