@@ -36,13 +36,22 @@ static const struct {
 	{ "serial", serial_worker_main },
 };
 
+/* The machine's log level and format, a digit each (vmm/base/worker.c). */
+static void log_as_the_machine(const char *digits)
+{
+	if (digits[0] >= '0' && digits[0] <= '0' + LOG_DEBUG)
+		log_set_level((enum log_level)(digits[0] - '0'));
+	if (digits[0] && digits[1] >= '0' && digits[1] <= '0' + LOG_JOURNAL)
+		log_set_format((enum log_format)(digits[1] - '0'));
+}
+
 static int run_worker(int argc, char **argv)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
 		if (strcmp(workers[i].kind, argv[2]) == 0) {
 			log_set_process(workers[i].kind);
-			if (argc > 3 && argv[3][0] >= '0' && argv[3][0] <= '0' + LOG_DEBUG)
-				log_set_level((enum log_level)(argv[3][0] - '0'));
+			if (argc > 3)
+				log_as_the_machine(argv[3]);
 			return workers[i].main(argc, argv);
 		}
 	}

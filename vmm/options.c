@@ -33,6 +33,7 @@ static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
 static const char *const bpmp_choices[] = { "auto", "mailbox", "proxy", "off", NULL };
 static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
+static const char *const format_choices[] = { "text", "json", "journal", NULL };
 static const char *const notify_choices[] = { "off", "started", NULL };
 static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 
@@ -86,6 +87,9 @@ static const struct value_field sandbox_fields[] = {
 };
 static const struct value_field log_level_fields[] = {
 	{ CHOICE("level", struct options, log_level, level_choices) },
+};
+static const struct value_field log_format_fields[] = {
+	{ CHOICE("format", struct options, log_format, format_choices) },
 };
 static const struct value_field notify_fields[] = {
 	{ CHOICE("when", struct options, notify, notify_choices) },
@@ -307,6 +311,7 @@ static const struct option option_table[] = {
 		FIELDS(grace_fields) },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
+	{ "log-format", "text|json|journal", "(text)", FIELDS(log_format_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
 	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
 		STRING(control) },

@@ -60,7 +60,8 @@ struct options {
 	bool fast_path;
 	uint64_t grace; /* seconds that a signal leaves the guest for powering down */
 	bool sandbox;
-	int log_level; /* enum log_level */
+	int log_level;	/* enum log_level */
+	int log_format; /* enum log_format */
 	const char *name;
 	int notify;	     /* enum notify_when */
 	bool json;	     /* `layout`: for programs */

@@ -32,6 +32,7 @@ const char *options_name(const struct options *options)
 void options_take_effect(const struct options *options)
 {
 	log_set_level((enum log_level)options->log_level);
+	log_set_format((enum log_format)options->log_format);
 	log_set_process(options->name);
 	if (options->sandbox)
 		unsetenv(WORKER_UNJAILED_VARIABLE);
