@@ -144,6 +144,24 @@ static uint64_t mib(uint64_t bytes)
 	return (bytes >> 20) + ((bytes & 0xfffff) != 0);
 }
 
+/* Returns the error of a host that lacks something. */
+static int complain_of_huge_pages(const struct options *options, int error)
+{
+	uint64_t page = options->memory.huge_page >> 10, count = options->memory.size / page >> 10;
+
+	if (error == -ENOSPC || error == -ENOMEM)
+		log_error("--memory hugepages: the host has fewer than %" PRIu64
+			  " free pages of %" PRIu64 "K; reserve them at its boot with "
+			  "hugepagesz=%" PRIu64 "K hugepages=%" PRIu64 ", or now: echo %" PRIu64
+			  " > /sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
+			count, page, page, count, count, page);
+	else
+		log_error("--memory hugepages: the host has no pages of %" PRIu64
+			  "K (%s); its sizes are in /sys/kernel/mm/hugepages",
+			page, strerror(-error));
+	return -ENOMEM;
+}
+
 int boot_create_memory(struct vm *vm)
 {
 	const struct options *options = vm->options;
@@ -166,7 +184,13 @@ int boot_create_memory(struct vm *vm)
 			mib(needed));
 		return error;
 	}
-	vm->memory_fd = guest_memory_create_fd(size);
+	if (options->memory.huge_page) {
+		vm->memory_fd = guest_memory_create_huge_fd(size, options->memory.huge_page);
+		if (vm->memory_fd < 0)
+			return complain_of_huge_pages(options, vm->memory_fd);
+	} else {
+		vm->memory_fd = guest_memory_create_fd(size);
+	}
 	error = vm->memory_fd < 0 ? vm->memory_fd
 				  : guest_memory_map(&vm->memory, vm->memory_fd, 0, base, size, 0);
 	if (error)

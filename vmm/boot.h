@@ -11,8 +11,8 @@ int boot_open_initrd(struct vm *vm);
 void boot_close(struct vm *vm);
 
 /*
- * Creates and maps guest RAM and places the three parts in it; no page is taken before it is
- * touched. Returns 0 or -errno (logged).
+ * Creates and maps guest RAM and places the three parts in it; no page but huge ones is
+ * taken before it is touched. Returns 0 or -errno (logged).
  */
 int boot_create_memory(struct vm *vm);
 

@@ -16,6 +16,7 @@
 #include "vmm/base/util.h"
 #include "vmm/boot.h"
 #include "vmm/control.h"
+#include "vmm/cpu_affinity.h"
 #include "vmm/kvm_host.h"
 #include "vmm/machine.h"
 #include "vmm/notify.h"
@@ -40,6 +41,12 @@ static bool check_kvm(struct vm *vm, bool guessed)
 	if (vm->options->fast_path)
 		kvm_host_has_fast_path(&vm->kvm); /* warns: without it the VM runs, and slower */
 	return machine_try(vm) == 0;
+}
+
+static bool check_cpus(struct vm *vm)
+{
+	return cpu_affinity_check(vm->options->cpus.affinity, vm->options->cpus.affinity_count) ==
+		0;
 }
 
 static bool check_boot(struct vm *vm)
@@ -120,6 +127,7 @@ static bool check_management(struct vm *vm)
 }
 
 static bool (*const checks[])(struct vm *vm) = {
+	check_cpus,
 	check_boot,
 	check_assigned,
 	check_bpmp,

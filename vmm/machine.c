@@ -8,12 +8,14 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/boot.h"
+#include "vmm/cpu_affinity.h"
 #include "vmm/device_table.h"
 #include "vmm/kvm_host.h"
 #include "vmm/shutdown.h"
 #include "vmm/status.h"
 #include "vmm/tree.h"
 #include "vmm/vcpu.h"
+#include "vmm/vcpu_features.h"
 #include "vmm/vm.h"
 #include "vmm/vm_control.h"
 
@@ -182,6 +184,8 @@ static enum exit_status create(struct vm *vm)
 	if (vm->options->notify == NOTIFY_STARTED &&
 		notify_open(&vm->notify, getenv("NOTIFY_SOCKET")))
 		return EXIT_HOST;
+	if (cpu_affinity_check(vm->options->cpus.affinity, vm->options->cpus.affinity_count))
+		return EXIT_HOST;
 	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
 		return EXIT_HOST;
 	vm->machine.fast_path = vm->options->fast_path && kvm_host_has_fast_path(&vm->kvm);
@@ -209,7 +213,9 @@ static int create_hardware(struct vm *vm)
 
 	if (!error)
 		error = vcpus_create(vm);
-	return error ? error : gic_create(&vm->gic, &vm->kvm);
+	if (!error)
+		error = gic_create(&vm->gic, &vm->kvm);
+	return error ? error : vcpus_start_counters(vm);
 }
 
 /* A new KVM VM around the RAM, kernel, workers and devices that are kept. */

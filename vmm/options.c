@@ -5,6 +5,7 @@
 #include "vmm/base/util.h"
 #include "vmm/config.h"
 #include "vmm/options_check.h"
+#include "vmm/options_cpus.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_net.h"
 
@@ -41,12 +42,11 @@ static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 #define CHOICE(key, structure, member, choices)                                                    \
 	key, VALUE_CHOICE, offsetof(structure, member), choices
 
+static const char *const bare_hugepages[] = { "2M", NULL };
 static const struct value_field memory_fields[] = {
 	{ FIELD("size", VALUE_SIZE, struct options, memory.size) },
 	{ FIELD("base", VALUE_NUMBER, struct options, memory.base) },
-};
-static const struct value_field cpus_fields[] = {
-	{ FIELD("count", VALUE_NUMBER, struct options, cpus.count) },
+	{ "hugepages", VALUE_SIZE, offsetof(struct options, memory.huge_page), bare_hugepages },
 };
 static const struct value_field irqchip_fields[] = {
 	{ CHOICE("version", struct options, irqchip, irqchip_choices) },
@@ -272,8 +272,11 @@ static const struct option option_table[] = {
 	{ "initrd", "FILE", "initial RAM disk", STRING(initrd) },
 	{ "cmdline", "STRING", "kernel command line (console=hvc0, and root=/dev/vda with a disk)",
 		STRING(cmdline) },
-	{ "memory", "SIZE[,base=ADDR]", "guest RAM (512M at 0x40000000)", FIELDS(memory_fields) },
-	{ "cpus", "N", "vCPUs, 1 to 8 (1)", FIELDS(cpus_fields) },
+	{ "memory", "SIZE[,base=ADDR][,hugepages[=2M]]", "guest RAM (512M at 0x40000000)",
+		FIELDS(memory_fields) },
+	{ "cpus", "N[,affinity=LIST]", "vCPUs, 1 to 123 (1), and the host's CPU of each: 0-3:6",
+		.parse = options_parse_cpus },
+	{ "pmu", NULL, "performance counters for the guest", .parse = options_parse_pmu },
 	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
 	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
 		.parse = parse_console },
