@@ -49,7 +49,7 @@ struct machine {
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
 	bool fast_path;		     /* registers are read without exits, see register_page.h */
 	int leave_fd;		     /* eventfd: readable while vCPU threads are to leave */
-	bool planning;		     /* `layout`: devices claim addresses, open and start nothing */
+	bool planning;		     /* devices claim addresses, open and start nothing */
 	uint32_t gic_phandle;	     /* the root's interrupt-parent */
 	/* While the guest's BPMP has its worker; NULL: there is none. */
 	struct bpmp_supervisor *bpmp;

@@ -109,27 +109,28 @@ static int open_kernel(struct vm *vm, uint64_t size)
 	return error;
 }
 
-int boot_open(struct vm *vm)
+int boot_open_kernel(struct vm *vm)
 {
 	struct boot *boot = &vm->boot;
 	uint64_t size = 0;
-	int error = 0;
 
 	boot->kernel_fd = open_file("kernel", vm->options->kernel, &size);
 	if (boot->kernel_fd < 0)
 		return boot->kernel_fd;
-	if (vm->options->kernel_raw)
-		kernel_image_raw(size, &boot->image);
-	else
-		error = open_kernel(vm, size);
-	if (error)
-		return error;
-	if (vm->options->initrd) {
-		boot->initrd_fd = open_file("initrd", vm->options->initrd, &boot->initrd_size);
-		if (boot->initrd_fd < 0)
-			return boot->initrd_fd;
-	}
+	if (!vm->options->kernel_raw)
+		return open_kernel(vm, size);
+	kernel_image_raw(size, &boot->image);
 	return 0;
+}
+
+int boot_open_initrd(struct vm *vm)
+{
+	struct boot *boot = &vm->boot;
+
+	if (!vm->options->initrd)
+		return 0;
+	boot->initrd_fd = open_file("initrd", vm->options->initrd, &boot->initrd_size);
+	return boot->initrd_fd < 0 ? boot->initrd_fd : 0;
 }
 
 void boot_close(struct vm *vm)
@@ -141,6 +142,24 @@ void boot_close(struct vm *vm)
 static uint64_t mib(uint64_t bytes)
 {
 	return (bytes >> 20) + ((bytes & 0xfffff) != 0);
+}
+
+/* Returns the error of a host that lacks something. */
+static int complain_of_huge_pages(const struct options *options, int error)
+{
+	uint64_t page = options->memory.huge_page >> 10, count = options->memory.size / page >> 10;
+
+	if (error == -ENOSPC || error == -ENOMEM)
+		log_error("--memory hugepages: the host has fewer than %" PRIu64
+			  " free pages of %" PRIu64 "K; reserve them at its boot with "
+			  "hugepagesz=%" PRIu64 "K hugepages=%" PRIu64 ", or now: echo %" PRIu64
+			  " > /sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
+			count, page, page, count, count, page);
+	else
+		log_error("--memory hugepages: the host has no pages of %" PRIu64
+			  "K (%s); its sizes are in /sys/kernel/mm/hugepages",
+			page, strerror(-error));
+	return -ENOMEM;
 }
 
 int boot_create_memory(struct vm *vm)
@@ -165,10 +184,13 @@ int boot_create_memory(struct vm *vm)
 			mib(needed));
 		return error;
 	}
-	error = layout_claim(&vm->layout, "RAM (--memory)", base, size);
-	if (error)
-		return error;
-	vm->memory_fd = guest_memory_create_fd(size);
+	if (options->memory.huge_page) {
+		vm->memory_fd = guest_memory_create_huge_fd(size, options->memory.huge_page);
+		if (vm->memory_fd < 0)
+			return complain_of_huge_pages(options, vm->memory_fd);
+	} else {
+		vm->memory_fd = guest_memory_create_fd(size);
+	}
 	error = vm->memory_fd < 0 ? vm->memory_fd
 				  : guest_memory_map(&vm->memory, vm->memory_fd, 0, base, size, 0);
 	if (error)

@@ -5,11 +5,15 @@
 
 struct vm;
 
-/* Opens and checks --kernel and --initrd. Returns 0 or -errno (logged). */
-int boot_open(struct vm *vm);
+/* Open and check --kernel and --initrd, if given. Return 0 or -errno (logged). */
+int boot_open_kernel(struct vm *vm);
+int boot_open_initrd(struct vm *vm);
 void boot_close(struct vm *vm);
 
-/* Creates and maps guest RAM, claims it in the layout and places the three parts in it. */
+/*
+ * Creates and maps guest RAM and places the three parts in it; no page but huge ones is
+ * taken before it is touched. Returns 0 or -errno (logged).
+ */
 int boot_create_memory(struct vm *vm);
 
 /* Copies them into guest RAM, at start and after each guest reset. Returns 0 or -errno (logged). */

@@ -165,6 +165,28 @@ static void settle_json(void)
 	json_object_put(object);
 }
 
+static void log_socket(const char *path, int error)
+{
+	if (error == -ENAMETOOLONG)
+		log_error("--control %s: the path is longer than %zu bytes, use a shorter one",
+			path, UNIX_SOCKET_LONGEST_PATH);
+	else if (error == -EADDRINUSE)
+		log_error("--control %s: another VM listens there, or it is no socket; choose "
+			  "another path",
+			path);
+	else
+		log_error("--control %s: %s; check the directory", path, strerror(-error));
+}
+
+int control_check(const char *path)
+{
+	int error = unix_socket_check(path);
+
+	if (error)
+		log_socket(path, error);
+	return error;
+}
+
 int control_open(struct control *control, struct event_loop *loop, const char *path,
 	control_handler *handler, void *context)
 {
@@ -180,17 +202,10 @@ int control_open(struct control *control, struct event_loop *loop, const char *p
 		control->clients[i].source.fd = -1;
 		control->clients[i].control = control;
 	}
-	if (error == -ENAMETOOLONG)
-		log_error("--control %s: the path is longer than %zu bytes, use a shorter one",
-			path, UNIX_SOCKET_LONGEST_PATH);
-	else if (error == -EADDRINUSE)
-		log_error("--control %s: another VM listens there, or it is no socket; choose "
-			  "another path",
-			path);
-	else if (error)
-		log_error("--control %s: %s; check the directory", path, strerror(-error));
-	if (error)
+	if (error) {
+		log_socket(path, error);
 		return error;
+	}
 	control->listener.fd = fd;
 	error = event_loop_add(loop, &control->listener);
 	if (error) {

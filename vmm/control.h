@@ -43,6 +43,9 @@ struct control {
 	struct control_client clients[CONTROL_MAX_CLIENTS];
 };
 
+/* Whether control_open() could listen at `path`; changes nothing. Returns 0 or -errno (logged). */
+int control_check(const char *path);
+
 /*
  * Listens at `path`, a file for its user alone. Before other threads exist. Returns 0 or -errno
  * (logged), -EADDRINUSE where a VM that runs has it. Strings are kept by reference.

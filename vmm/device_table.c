@@ -148,7 +148,8 @@ static int create_disks(struct vm *vm)
 		struct block_options disk = vm->options->disks[i];
 		struct device *device;
 
-		disk.queue_count = vm->vcpu_count;
+		disk.queue_count = vm->vcpu_count < VIRTIO_MMIO_MAX_QUEUES ? vm->vcpu_count
+									   : VIRTIO_MMIO_MAX_QUEUES;
 		error = block_create(&vm->machine, &disk, &device);
 		if (!error)
 			error = add(vm, device);

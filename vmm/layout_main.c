@@ -7,6 +7,7 @@
 #include "vmm/layout_ids.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/options_check.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -183,7 +184,7 @@ int layout_main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
-	log_set_level((enum log_level)options.log_level);
+	options_take_effect(&options);
 	error = machine_plan(&options, &vm, &guessed);
 	if (!error) {
 		object = describe(vm, guessed);

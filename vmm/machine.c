@@ -8,12 +8,14 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/boot.h"
+#include "vmm/cpu_affinity.h"
 #include "vmm/device_table.h"
 #include "vmm/kvm_host.h"
 #include "vmm/shutdown.h"
 #include "vmm/status.h"
 #include "vmm/tree.h"
 #include "vmm/vcpu.h"
+#include "vmm/vcpu_features.h"
 #include "vmm/vm.h"
 #include "vmm/vm_control.h"
 
@@ -147,22 +149,47 @@ static uint32_t address_bits(const struct layout *layout)
 	return bits;
 }
 
+/* How wide KVM has to make the VM, which is known when all is claimed. */
+static int take_widths(struct vm *vm)
+{
+	uint32_t bits = kvm_host_ipa_bits(&vm->kvm);
+
+	vm->gic.interrupts = count_interrupts(&vm->layout);
+	if (address_bits(&vm->layout) <= bits)
+		return 0;
+	log_error("%s lies beyond the %u address bits that this host gives a guest; lower "
+		  "--passthrough address= or --platform base=",
+		vm->layout.ranges[vm->layout.count - 1].name, bits);
+	return -EINVAL;
+}
+
+static int claim_addresses(struct vm *vm)
+{
+	int error = gic_claim(&vm->gic, &vm->layout);
+
+	return error ? error
+		     : layout_claim(&vm->layout, "RAM (--memory)", vm->options->memory.base,
+			       vm->options->memory.size);
+}
+
 /* Everything that exists once for all boots of this VM. */
 static enum exit_status create(struct vm *vm)
 {
 	int error;
 
-	if (boot_open(vm))
+	if (boot_open_kernel(vm) || boot_open_initrd(vm))
 		return EXIT_USAGE;
 	if (vm_control_open(vm))
 		return EXIT_HOST;
 	if (vm->options->notify == NOTIFY_STARTED &&
 		notify_open(&vm->notify, getenv("NOTIFY_SOCKET")))
 		return EXIT_HOST;
+	if (cpu_affinity_check(vm->options->cpus.affinity, vm->options->cpus.affinity_count))
+		return EXIT_HOST;
 	if (kvm_host_open(&vm->kvm, &vm->run_size) || choose_gic(vm))
 		return EXIT_HOST;
 	vm->machine.fast_path = vm->options->fast_path && kvm_host_has_fast_path(&vm->kvm);
-	error = gic_claim(&vm->gic, &vm->layout);
+	error = claim_addresses(vm);
 	if (!error)
 		error = boot_create_memory(vm);
 	vm->machine.memory_fd = vm->memory_fd;
@@ -172,28 +199,31 @@ static enum exit_status create(struct vm *vm)
 		return EXIT_USAGE;
 	if (error)
 		return EXIT_HOST;
-	if (address_bits(&vm->layout) > kvm_host_ipa_bits(&vm->kvm)) {
-		log_error("%s lies beyond the %u address bits that this host gives a guest; lower "
-			  "--passthrough address= or --platform base=",
-			vm->layout.ranges[vm->layout.count - 1].name, kvm_host_ipa_bits(&vm->kvm));
+	if (take_widths(vm))
 		return EXIT_USAGE;
-	}
-	vm->gic.interrupts = count_interrupts(&vm->layout);
 	if (tree_build(vm))
 		return EXIT_OTHER;
 	return tree_dump(vm) ? EXIT_USAGE : EXIT_POWERED_OFF;
 }
 
-/* A new KVM VM around the RAM, kernel, workers and devices that are kept. */
-static int power_on(struct vm *vm)
+/* What KVM makes of the VM, without memory and devices. */
+static int create_hardware(struct vm *vm)
 {
-	const struct guest_memory_region *ram = &vm->memory.regions[0];
 	int error = kvm_host_create_vm(&vm->kvm, address_bits(&vm->layout));
 
 	if (!error)
 		error = vcpus_create(vm);
 	if (!error)
 		error = gic_create(&vm->gic, &vm->kvm);
+	return error ? error : vcpus_start_counters(vm);
+}
+
+/* A new KVM VM around the RAM, kernel, workers and devices that are kept. */
+static int power_on(struct vm *vm)
+{
+	const struct guest_memory_region *ram = &vm->memory.regions[0];
+	int error = create_hardware(vm);
+
 	if (!error) {
 		error = kvm_vm_map(&vm->kvm, ram->gpa, ram->host, ram->size, false);
 		error = error < 0 ? error : 0;
@@ -357,11 +387,19 @@ int machine_plan(const struct options *options, struct vm **planned, bool *guess
 		vm->gic.version = wanted[options->irqchip];
 	error = event_loop_open(&vm->loop); /* which no device uses before it is started */
 	if (!error)
-		error = gic_claim(&vm->gic, &vm->layout);
-	if (!error)
-		error = layout_claim(
-			&vm->layout, "RAM (--memory)", options->memory.base, options->memory.size);
+		error = claim_addresses(vm);
 	return error ? error : devices_create(vm);
+}
+
+int machine_try(struct vm *vm)
+{
+	int error = take_widths(vm);
+
+	if (!error)
+		error = create_hardware(vm);
+	vcpus_close(vm);
+	kvm_host_close_vm(&vm->kvm);
+	return error;
 }
 
 void machine_plan_free(struct vm *vm)
@@ -369,8 +407,11 @@ void machine_plan_free(struct vm *vm)
 	if (!vm)
 		return;
 	devices_destroy(vm);
+	boot_close(vm);
+	guest_memory_unmap(&vm->memory);
 	free(vm->planned_ids);
 	event_loop_close(&vm->loop);
+	close_fd(&vm->memory_fd);
 	close_fd(&vm->kvm.kvm_fd);
 	free(vm);
 }

@@ -29,6 +29,9 @@ struct vm;
 int machine_plan(const struct options *options, struct vm **planned, bool *guessed);
 void machine_plan_free(struct vm *vm);
 
+/* Whether KVM takes the planned VM: makes it and closes it. Returns 0 or -errno (logged). */
+int machine_try(struct vm *vm);
+
 /* Runs one VM to its end. */
 enum exit_status machine_run(const struct options *options);
 

@@ -7,16 +7,16 @@
 #include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
-#include "vmm/base/worker.h"
+#include "vmm/check_main.h"
 #include "vmm/control_client.h"
 #include "vmm/kernel_unpack.h"
 #include "vmm/layout_main.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/options_check.h"
 #include "vmm/restore.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,13 +36,22 @@ static const struct {
 	{ "serial", serial_worker_main },
 };
 
+/* The machine's log level and format, a digit each (vmm/base/worker.c). */
+static void log_as_the_machine(const char *digits)
+{
+	if (digits[0] >= '0' && digits[0] <= '0' + LOG_DEBUG)
+		log_set_level((enum log_level)(digits[0] - '0'));
+	if (digits[0] && digits[1] >= '0' && digits[1] <= '0' + LOG_JOURNAL)
+		log_set_format((enum log_format)(digits[1] - '0'));
+}
+
 static int run_worker(int argc, char **argv)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
 		if (strcmp(workers[i].kind, argv[2]) == 0) {
 			log_set_process(workers[i].kind);
-			if (argc > 3 && argv[3][0] >= '0' && argv[3][0] <= '0' + LOG_DEBUG)
-				log_set_level((enum log_level)(argv[3][0] - '0'));
+			if (argc > 3)
+				log_as_the_machine(argv[3]);
 			return workers[i].main(argc, argv);
 		}
 	}
@@ -75,16 +84,11 @@ static int run_main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
-	log_set_level((enum log_level)options.log_level);
-	log_set_process(options.name);
+	options_take_effect(&options);
 	if (options.json) {
 		log_error("--json is for layout and status; a VM that runs prints nothing");
 		return EXIT_USAGE;
 	}
-	if (options.sandbox)
-		unsetenv(WORKER_UNJAILED_VARIABLE);
-	else
-		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
 	return machine_run(&options);
 }
 
@@ -94,6 +98,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } verbs[] = {
 	{ "run", run_main },
+	{ "check", check_main },
 	{ "layout", layout_main },
 	{ "status", control_client_main },
 	{ "pause", control_client_main },

@@ -5,6 +5,7 @@
 #include "vmm/base/util.h"
 #include "vmm/config.h"
 #include "vmm/options_check.h"
+#include "vmm/options_cpus.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_net.h"
 
@@ -33,6 +34,7 @@ static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
 static const char *const bpmp_choices[] = { "auto", "mailbox", "proxy", "off", NULL };
 static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
+static const char *const format_choices[] = { "text", "json", "journal", NULL };
 static const char *const notify_choices[] = { "off", "started", NULL };
 static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 
@@ -40,12 +42,11 @@ static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 #define CHOICE(key, structure, member, choices)                                                    \
 	key, VALUE_CHOICE, offsetof(structure, member), choices
 
+static const char *const bare_hugepages[] = { "2M", NULL };
 static const struct value_field memory_fields[] = {
 	{ FIELD("size", VALUE_SIZE, struct options, memory.size) },
 	{ FIELD("base", VALUE_NUMBER, struct options, memory.base) },
-};
-static const struct value_field cpus_fields[] = {
-	{ FIELD("count", VALUE_NUMBER, struct options, cpus.count) },
+	{ "hugepages", VALUE_SIZE, offsetof(struct options, memory.huge_page), bare_hugepages },
 };
 static const struct value_field irqchip_fields[] = {
 	{ CHOICE("version", struct options, irqchip, irqchip_choices) },
@@ -87,6 +88,9 @@ static const struct value_field sandbox_fields[] = {
 };
 static const struct value_field log_level_fields[] = {
 	{ CHOICE("level", struct options, log_level, level_choices) },
+};
+static const struct value_field log_format_fields[] = {
+	{ CHOICE("format", struct options, log_format, format_choices) },
 };
 static const struct value_field notify_fields[] = {
 	{ CHOICE("when", struct options, notify, notify_choices) },
@@ -269,8 +273,11 @@ static const struct option option_table[] = {
 	{ "initrd", "FILE", "initial RAM disk", STRING(initrd) },
 	{ "cmdline", "STRING", "kernel command line (console=hvc0, and root=/dev/vda with a disk)",
 		STRING(cmdline) },
-	{ "memory", "SIZE[,base=ADDR]", "guest RAM (512M at 0x40000000)", FIELDS(memory_fields) },
-	{ "cpus", "N", "vCPUs, 1 to 8 (1)", FIELDS(cpus_fields) },
+	{ "memory", "SIZE[,base=ADDR][,hugepages[=2M]]", "guest RAM (512M at 0x40000000)",
+		FIELDS(memory_fields) },
+	{ "cpus", "N[,affinity=LIST]", "vCPUs, 1 to 123 (1), and the host's CPU of each: 0-3:6",
+		.parse = options_parse_cpus },
+	{ "pmu", NULL, "performance counters for the guest", .parse = options_parse_pmu },
 	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
 	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
 		.parse = parse_console },
@@ -309,6 +316,7 @@ static const struct option option_table[] = {
 		FIELDS(grace_fields) },
 	{ "sandbox", "on|off", "jail of every process (on)", FIELDS(sandbox_fields) },
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
+	{ "log-format", "text|json|journal", "(text)", FIELDS(log_format_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
 	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
 		STRING(control) },
@@ -335,6 +343,8 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	(void)options, (void)text, (void)problem, (void)size;
 	printf("Usage: bpmp-vmm [run] --kernel FILE [--passthrough DEVICE] [options]\n"
 	       "Runs one arm64 Linux guest on KVM and gives it platform devices of the host.\n\n"
+	       "       bpmp-vmm check [options]\n"
+	       "Says what would keep this VM from running here, all of it; starts nothing.\n\n"
 	       "       bpmp-vmm layout [--json] [options]\n"
 	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"

@@ -3,6 +3,7 @@
 #ifndef VMM_OPTIONS_H
 #define VMM_OPTIONS_H
 
+#include "arch/aarch64/gic.h"
 #include "devices/bpmp/bpmp.h"
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 #define MAX_PASSTHROUGH		 16
-#define MAX_CPUS		 8
+#define MAX_CPUS		 GIC_V3_MAX_CPUS
 #define MAX_GRACE		 86400 /* seconds */
 #define MAX_DISKS		 16
 #define MAX_NETS		 8
@@ -33,10 +34,14 @@ struct options {
 	const char *cmdline; /* NULL: not given */
 	struct {
 		uint64_t size, base; /* bytes, guest-physical */
+		uint64_t huge_page;  /* bytes of one; 0: none of them */
 	} memory;
 	struct {
 		uint64_t count;
+		uint16_t affinity[MAX_CPUS]; /* vCPU n runs on this CPU of the host */
+		size_t affinity_count;	     /* 0: the host's scheduler decides; else as `count` */
 	} cpus;
+	bool pmu;    /* performance counters for the guest */
 	int irqchip; /* index: auto, gicv3, gicv2 */
 	struct console_options console, serial;
 	struct block_options disks[MAX_DISKS];
@@ -64,7 +69,8 @@ struct options {
 	bool fast_path;
 	uint64_t grace; /* seconds that a signal leaves the guest for powering down */
 	bool sandbox;
-	int log_level; /* enum log_level */
+	int log_level;	/* enum log_level */
+	int log_format; /* enum log_format */
 	const char *name;
 	int notify;	     /* enum notify_when */
 	bool json;	     /* `layout`: for programs */

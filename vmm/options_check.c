@@ -2,8 +2,11 @@
 #include "vmm/options_check.h"
 
 #include "vmm/base/log.h"
+#include "vmm/base/worker.h"
+#include "vmm/options_cpus.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NAME 64 /* as long as a host's; a journal has room for it */
@@ -27,6 +30,24 @@ const char *options_name(const struct options *options)
 	return "vm";
 }
 
+static bool huge_page_fits(const struct options *options)
+{
+	uint64_t page = options->memory.huge_page;
+
+	return page >= 0x10000 && (page & (page - 1)) == 0 && options->memory.size % page == 0;
+}
+
+void options_take_effect(const struct options *options)
+{
+	log_set_level((enum log_level)options->log_level);
+	log_set_format((enum log_format)options->log_format);
+	log_set_process(options->name);
+	if (options->sandbox)
+		unsetenv(WORKER_UNJAILED_VARIABLE);
+	else
+		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
+}
+
 enum options_result options_check(const struct options *options)
 {
 	if (!options->kernel) {
@@ -44,16 +65,18 @@ enum options_result options_check(const struct options *options)
 			options->memory.size ? "not a multiple of 64K" : "no memory at all");
 		return OPTIONS_BAD;
 	}
+	if (options->memory.huge_page && !huge_page_fits(options)) {
+		log_error("--memory: hugepages are of a power of two from 64K on that divides the "
+			  "size, for example --memory 512M,hugepages=2M");
+		return OPTIONS_BAD;
+	}
 	if (options->memory.base % 0x200000 != 0) {
 		log_error("--memory: base 0x%llx is not a multiple of 2M",
 			(unsigned long long)options->memory.base);
 		return OPTIONS_BAD;
 	}
-	if (options->cpus.count < 1 || options->cpus.count > MAX_CPUS) {
-		log_error("--cpus: %llu is not between 1 and %d",
-			(unsigned long long)options->cpus.count, MAX_CPUS);
+	if (!options_check_cpus(options))
 		return OPTIONS_BAD;
-	}
 	if (options->bpmp.base && options->bpmp.mode != BPMP_PROXY) {
 		log_error("--bpmp: base places the proxy's window; give it with --bpmp proxy");
 		return OPTIONS_BAD;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one option alone cannot tell: limits, and options that need or exclude each other. */
+/*
+ * What one option alone cannot tell: limits, options that need or exclude each other, and what
+ * follows from all of them.
+ */
 #ifndef VMM_OPTIONS_CHECK_H
 #define VMM_OPTIONS_CHECK_H
 
@@ -13,6 +16,9 @@ bool options_name_fits(const char *name);
  * device is given to one VM at a time.
  */
 const char *options_name(const struct options *options);
+
+/* What they say of this process itself: its log, and whether its workers are jailed. */
+void options_take_effect(const struct options *options);
 
 /* Returns OPTIONS_RUN, or OPTIONS_BAD with a line logged that names option and remedy. */
 enum options_result options_check(const struct options *options);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/tree.h"
 
+#include "arch/aarch64/mpidr.h"
 #include "devices/serial/serial.h"
 #include "fdt/builder.h"
+#include "vmm/base/file_check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/vcpu_features.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -29,12 +32,11 @@ static void describe_cpus(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_u32(fdt, "#address-cells", 1);
 	fdt_u32(fdt, "#size-cells", 0);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-		/* KVM gives vCPU n < 16 the affinity 0.0.0.n. */
-		fdt_begin(fdt, "cpu@%" PRIx32, i);
+		fdt_begin(fdt, "cpu@%" PRIx32, mpidr_affinity(i));
 		fdt_str(fdt, "device_type", "cpu");
 		fdt_str(fdt, "compatible", "arm,armv8");
 		fdt_str(fdt, "enable-method", "psci");
-		fdt_u32(fdt, "reg", i);
+		fdt_u32(fdt, "reg", mpidr_affinity(i));
 		fdt_end(fdt);
 	}
 	fdt_end(fdt);
@@ -46,11 +48,27 @@ static void describe_cpus(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
-static void describe_timer(const struct vm *vm, struct fdt_builder *fdt)
+static uint32_t ppi_flags(const struct vm *vm)
 {
 	/* A GICv2 PPI names the CPUs that have it in bits 15:8. */
 	uint32_t cpus = vm->gic.version == GIC_V2 ? ((1u << vm->vcpu_count) - 1) << 8 : 0;
-	uint32_t flags = cpus | IRQ_LEVEL_HIGH;
+
+	return cpus | IRQ_LEVEL_HIGH;
+}
+
+static void describe_counters(const struct vm *vm, struct fdt_builder *fdt)
+{
+	if (!vm->options->pmu)
+		return;
+	fdt_begin(fdt, "pmu");
+	fdt_str(fdt, "compatible", "arm,armv8-pmuv3");
+	fdt_cell_list(fdt, "interrupts", GIC_PPI, VCPU_PMU_PPI, ppi_flags(vm));
+	fdt_end(fdt);
+}
+
+static void describe_timer(const struct vm *vm, struct fdt_builder *fdt)
+{
+	uint32_t flags = ppi_flags(vm);
 
 	fdt_begin(fdt, "timer");
 	fdt_strings(fdt, "compatible", "arm,armv8-timer", sizeof("arm,armv8-timer"));
@@ -155,6 +173,22 @@ static void describe_memory(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
+static void log_dump(const char *path, int error)
+{
+	log_error("--dump-dtb %s: %s; give a file in a directory that this user may write", path,
+		strerror(-error));
+}
+
+int tree_check_dump(const struct vm *vm)
+{
+	const char *path = vm->options->dump_dtb;
+	int error = path ? file_check_writable(path) : 0;
+
+	if (error)
+		log_dump(path, error);
+	return error;
+}
+
 int tree_dump(const struct vm *vm)
 {
 	const char *path = vm->options->dump_dtb;
@@ -177,8 +211,7 @@ int tree_dump(const struct vm *vm)
 	}
 	if (fd < 0 || left > 0) {
 		error = -errno;
-		log_error("--dump-dtb %s: %s; give a file in a directory that this user may write",
-			path, strerror(-error));
+		log_dump(path, error);
 	}
 	close_fd(&fd);
 	return error;
@@ -203,6 +236,7 @@ int tree_build(struct vm *vm)
 	describe_memory(vm, &fdt);
 	describe_cpus(vm, &fdt);
 	describe_timer(vm, &fdt);
+	describe_counters(vm, &fdt);
 	describe_clock(vm, &fdt);
 	gic_describe(&vm->gic, &fdt, vm->machine.gic_phandle);
 	for (size_t i = 0; i < vm->device_count && !error; i++) {

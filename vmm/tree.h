@@ -11,6 +11,9 @@ int tree_build(struct vm *vm);
 /* Writes it to --dump-dtb, if that was given. Returns 0 or -errno (logged). */
 int tree_dump(const struct vm *vm);
 
+/* Whether it could be written; writes nothing. Returns 0 or -errno (logged). */
+int tree_check_dump(const struct vm *vm);
+
 /* New random seeds for the guest's next boot. Returns 0 or -errno (logged). */
 int tree_refresh_seeds(struct vm *vm);
 

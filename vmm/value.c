@@ -94,6 +94,8 @@ static int store(
 	char choices[256];
 	const char *end;
 
+	if (!text && field->type == VALUE_SIZE && field->choices)
+		text = field->choices[0];
 	if (!text && field->type != VALUE_BOOL) {
 		snprintf(problem, size, "'%s' needs a value: %s=...", field->key, field->key);
 		return -EINVAL;

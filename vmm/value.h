@@ -34,7 +34,8 @@ struct value_field {
 	const char *key;
 	enum value_type type;
 	size_t offset;
-	const char *const *choices; /* of VALUE_CHOICE, ending in NULL */
+	/* Of VALUE_CHOICE, ending in NULL; of VALUE_SIZE: what the bare key stands for, or NULL. */
+	const char *const *choices;
 };
 
 /*

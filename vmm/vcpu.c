@@ -5,6 +5,8 @@
 #include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/cpu_affinity.h"
+#include "vmm/vcpu_features.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -36,22 +38,31 @@ static int create(struct vm *vm, struct vcpu *vcpu, const struct kvm_vcpu_init *
 		vcpu->run = NULL;
 		return -errno;
 	}
-	init.features[0] |= 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (vcpu->index > 0)
 		init.features[0] |= 1u << KVM_ARM_VCPU_POWER_OFF; /* until PSCI CPU_ON */
-	return ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init) < 0 ? -errno : 0;
+	if (ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init) < 0)
+		return -errno;
+	return vcpu_features_finalize(vcpu->fd, &init);
 }
 
 int vcpus_create(struct vm *vm)
 {
+	int most = ioctl(vm->kvm.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS), error;
 	struct kvm_vcpu_init target = { 0 };
-	int error;
 
+	if (most > 0 && vm->vcpu_count > (uint32_t)most) {
+		log_error("--cpus: this host's KVM gives a guest at most %d", most);
+		return -ENODEV;
+	}
 	if (ioctl(vm->kvm.fd, KVM_ARM_PREFERRED_TARGET, &target) < 0) {
 		error = -errno;
 		log_error("KVM names no CPU for a guest: %s", strerror(-error));
 		return error;
 	}
+	target.features[0] |= 1u << KVM_ARM_VCPU_PSCI_0_2;
+	error = vcpu_features_choose(vm, &target);
+	if (error)
+		return error;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		error = create(vm, &vm->vcpus[i], &target);
 		if (error) {
@@ -241,6 +252,22 @@ static void ignore_kick(int signal_number)
 	(void)signal_number;
 }
 
+static int start_thread(struct vcpu *vcpu)
+{
+	const struct options *options = vcpu->vm->options;
+	pthread_attr_t attributes;
+	int error = -pthread_attr_init(&attributes);
+
+	if (error)
+		return error;
+	if (options->cpus.affinity_count)
+		error = cpu_affinity_set(&attributes, options->cpus.affinity[vcpu->index]);
+	if (!error)
+		error = -pthread_create(&vcpu->thread, &attributes, vcpu_main, vcpu);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
 int vcpus_start_threads(struct vm *vm)
 {
 	struct sigaction kick = { .sa_handler = ignore_kick }; /* no SA_RESTART */
@@ -256,9 +283,7 @@ int vcpus_start_threads(struct vm *vm)
 	sigaddset(&kicks, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kicks, NULL);
 	for (started = 0; started < vm->vcpu_count && !error; started++) {
-		struct vcpu *vcpu = &vm->vcpus[started];
-
-		error = -pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+		error = start_thread(&vm->vcpus[started]);
 		if (error) {
 			log_error("--cpus: cannot start a thread: %s", strerror(-error));
 			break;

@@ -20,6 +20,11 @@
 #define V3_DISTRIBUTOR_SIZE   0x10000ull
 #define V3_REDISTRIBUTOR_BASE 0x080a0000ull
 #define V3_REDISTRIBUTOR_SIZE 0x20000ull /* for each CPU */
+#define V3_REDISTRIBUTORS_END 0x09000000ull
+
+_Static_assert(
+	V3_REDISTRIBUTOR_BASE + GIC_V3_MAX_CPUS * V3_REDISTRIBUTOR_SIZE <= V3_REDISTRIBUTORS_END,
+	"behind it the peripherals begin");
 
 static uint32_t device_type(enum gic_version version)
 {
@@ -36,6 +41,16 @@ static bool offered(const struct kvm_vm *vm, enum gic_version version)
 	return ioctl(vm->fd, KVM_CREATE_DEVICE, &test) == 0;
 }
 
+static int check_cpus(const struct gic *gic)
+{
+	if (gic->version != GIC_V2 || gic->cpus <= GIC_V2_MAX_CPUS)
+		return 0;
+	log_error("--cpus: a GICv2 has at most %d CPUs; give no more, or, where the host has one, "
+		  "--irqchip gicv3",
+		GIC_V2_MAX_CPUS);
+	return -ENODEV;
+}
+
 int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted)
 {
 	const enum gic_version order[] = { GIC_V3, GIC_V2 };
@@ -43,7 +58,7 @@ int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		if ((wanted == GIC_NONE || wanted == order[i]) && offered(vm, order[i])) {
 			gic->version = order[i];
-			return 0;
+			return check_cpus(gic);
 		}
 	}
 	if (wanted == GIC_NONE)

@@ -12,6 +12,12 @@ struct fdt_builder;
 struct kvm_vm;
 struct layout;
 
+/* A GICv2's interrupts name their targets in 8 bits. */
+#define GIC_V2_MAX_CPUS 8
+
+/* As many redistributors as there is room for from 0x080a0000 to 0x09000000 in QEMU's `virt`. */
+#define GIC_V3_MAX_CPUS 123
+
 enum gic_version { GIC_NONE, GIC_V2 = 2, GIC_V3 = 3 };
 
 struct gic {
@@ -22,7 +28,7 @@ struct gic {
 
 /*
  * The best version that the host offers, or the `wanted` one. `vm` is open. Returns 0, or -ENODEV
- * (logged) where KVM has no such VGIC.
+ * (logged) where KVM has no such VGIC, or one for fewer than gic->cpus CPUs.
  */
 int gic_choose(struct gic *gic, const struct kvm_vm *vm, enum gic_version wanted);
 

@@ -3,6 +3,7 @@
 
 #include "devices/bpmp/message.h"
 #include "devices/bpmp/opened.h"
+#include "vmm/base/file_check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -103,6 +104,23 @@ int bpmp_audit_open(const char *path, uint64_t *left)
 	}
 	*left = BPMP_AUDIT_LIMIT - (uint64_t)status.st_size;
 	return fd;
+}
+
+int bpmp_audit_check(const char *path)
+{
+	uint64_t left;
+	int fd, error;
+
+	if (access(path, F_OK) == 0) {
+		fd = bpmp_audit_open(path, &left);
+		error = fd < 0 ? fd : 0;
+		close_fd(&fd);
+		return error;
+	}
+	error = file_check_directory_of(path);
+	if (error)
+		log_error("--bpmp audit=%s: %s", path, strerror(-error));
+	return error;
 }
 
 static void put_clocks(

@@ -49,6 +49,9 @@ struct bpmp_audit_entry {
  */
 int bpmp_audit_open(const char *path, uint64_t *left);
 
+/* Whether it could be opened, or made; makes nothing. Returns 0 or -errno (logged). */
+int bpmp_audit_check(const char *path);
+
 /* NULL for `audit` records nothing. */
 void bpmp_audit_start(struct bpmp_audit *audit, const struct bpmp_policy *policy);
 void bpmp_audit_event(struct bpmp_audit *audit, const char *event);

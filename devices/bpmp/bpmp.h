@@ -41,6 +41,13 @@ int bpmp_create(struct machine *machine, const struct bpmp_options *options,
 int bpmp_proxy_create(struct machine *machine, const struct bpmp_options *options,
 	const struct bpmp_ids *ids, struct device **device);
 
+/*
+ * Whether a BPMP could be had: the host's node, which is opened and closed again, the VM's journal
+ * and the audit file. Asks the host nothing. Returns 0, or -errno with a line logged for each
+ * cause.
+ */
+int bpmp_check(const struct bpmp_options *options);
+
 /* The workers' mains, one for each face; they return the exit status. */
 int bpmp_worker_main(int argc, char **argv);
 int bpmp_proxy_worker_main(int argc, char **argv);

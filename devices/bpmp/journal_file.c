@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/journal_file.h"
 
+#include "vmm/base/file_check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -34,6 +35,13 @@ static void find_directory(char *path, size_t size)
 		snprintf(path, size, "%s", DEFAULT_DIRECTORY);
 }
 
+static void log_make(const char *directory, int error)
+{
+	log_error("cannot make %s, the directory of the VM's journal: %s; make it, or name another "
+		  "one in the environment as RUNTIME_DIRECTORY",
+		directory, strerror(-error));
+}
+
 static int find_path(struct bpmp_journal_file *file, const char *name, bool create)
 {
 	char directory[384];
@@ -43,9 +51,7 @@ static int find_path(struct bpmp_journal_file *file, const char *name, bool crea
 	snprintf(file->path, sizeof(file->path), "%s/%s.journal", directory, name);
 	if (create && mkdir(directory, 0700) < 0 && errno != EEXIST) {
 		error = -errno;
-		log_error("cannot make %s, the directory of the VM's journal: %s; make it, or name "
-			  "another one in the environment as RUNTIME_DIRECTORY",
-			directory, strerror(-error));
+		log_make(directory, error);
 		return error;
 	}
 	return 0;
@@ -139,6 +145,16 @@ static int lock(const struct bpmp_journal_file *file, const char *name, int wait
 	return 0;
 }
 
+static void log_open(const struct bpmp_journal_file *file, int error)
+{
+	if (error == -EPERM)
+		log_error("%s is not a file that this user alone can write; remove it, or run "
+			  "this as its owner",
+			file->path);
+	else
+		log_error("cannot open %s, the VM's journal: %s", file->path, strerror(-error));
+}
+
 int bpmp_journal_open(struct bpmp_journal_file *file, const char *name, bool create, int wait_ms)
 {
 	int error = find_path(file, name, create);
@@ -149,13 +165,8 @@ int bpmp_journal_open(struct bpmp_journal_file *file, const char *name, bool cre
 		file->fd = open_ours(file->path, false);
 	}
 	if (file->fd < 0) {
-		if (!error && file->fd == -EPERM)
-			log_error("%s is not a file that this user alone can write; remove it, or "
-				  "run this as its owner",
-				file->path);
-		else if (!error && (create || file->fd != -ENOENT))
-			log_error("cannot open %s, the VM's journal: %s", file->path,
-				strerror(-file->fd));
+		if (!error && (create || file->fd != -ENOENT))
+			log_open(file, file->fd);
 		error = file->fd;
 		file->fd = -1;
 		return error;
@@ -213,6 +224,46 @@ int bpmp_journal_identify(const struct bpmp_journal_file *file, const char *name
 		return 0;
 	}
 	return 1;
+}
+
+/* Whether a journal could be made where there is none. */
+static int check_directory(const struct bpmp_journal_file *file)
+{
+	char directory[384];
+	int error;
+
+	find_directory(directory, sizeof(directory));
+	if (access(directory, F_OK) == 0) {
+		error = file_check_directory_of(file->path);
+		if (error)
+			log_open(file, error);
+	} else {
+		error = file_check_directory_of(directory);
+		if (error)
+			log_make(directory, error);
+	}
+	return error;
+}
+
+int bpmp_journal_check(const char *name)
+{
+	struct bpmp_journal_identity identity;
+	struct bpmp_journal_file file = { .fd = -1 };
+	int error;
+
+	find_path(&file, name, false);
+	file.fd = open_ours(file.path, false);
+	if (file.fd == -ENOENT)
+		return check_directory(&file);
+	if (file.fd < 0) {
+		log_open(&file, file.fd);
+		return file.fd;
+	}
+	error = lock(&file, name, 0);
+	if (!error)
+		error = bpmp_journal_identify(&file, name, &identity);
+	close_fd(&file.fd);
+	return error < 0 ? error : 0;
 }
 
 static int write_all(int fd, const struct bpmp_journal_identity *identity)

@@ -27,6 +27,12 @@ struct bpmp_journal_file {
 int bpmp_journal_open(struct bpmp_journal_file *file, const char *name, bool create, int wait_ms);
 
 /*
+ * Whether the journal of VM `name` could be opened, or made, and locked; makes nothing. What a VM
+ * that is gone left in it is no error: the start puts it back. Returns 0 or -errno (logged).
+ */
+int bpmp_journal_check(const char *name);
+
+/*
  * Whose journal it is. Returns 1 with *identity; 0 when there is nothing to put back, as it is new
  * or of an earlier boot of the host (logged); or -errno, logged with the remedy: -EBADMSG for what
  * is no whole journal, -EPROTONOSUPPORT for another version's, -EPROTO for another VM's.

@@ -11,10 +11,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int vfio_container_create_on(
 	struct machine *machine, const struct vfio_host *host, struct vfio_container **container)
@@ -267,6 +271,22 @@ static void log_map_error(const struct guest_memory_region *region, int error)
 	else
 		log_error("the IOMMU cannot map guest RAM at 0x%" PRIx64 "+0x%" PRIx64 ": %s",
 			region->gpa, region->size, strerror(-error));
+}
+
+/* As the kernel's vfio_lock_acct(): the limit does not bind who has CAP_IPC_LOCK. */
+int vfio_container_check_memory(const struct vfio_container *container, uint64_t size)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const struct guest_memory_region region = { .size = size };
+	struct rlimit limit;
+
+	if (syscall(SYS_capget, &header, sets) == 0 && sets[0].effective & 1u << CAP_IPC_LOCK)
+		return 0;
+	if (container->noiommu || getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur >= size)
+		return 0;
+	log_map_error(&region, -ENOMEM);
+	return -ENOMEM;
 }
 
 int vfio_container_map_memory(struct vfio_container *container)

@@ -165,7 +165,7 @@ static int check_driver(const struct vfio_host *host, const char *device,
 	read_line(location->directory, "driver_override", override, sizeof(override));
 	if (!bound && module && strcmp(override, bus->driver) == 0) {
 		log_bind_failure(host, device, bus, exists(location->directory, "iommu_group"));
-		return -ENXIO;
+		return -ECONNREFUSED;
 	}
 	bind_commands(host, location, device, bus, module, bound, commands, sizeof(commands));
 	log_error("%s %s%s; to give it away, run as root: %s", device,
@@ -246,6 +246,21 @@ int vfio_locate_device(const struct vfio_host *host, const struct vfio_options *
 	if (error != 0)
 		return error;
 	return check_group(options, location);
+}
+
+int vfio_check_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location)
+{
+	const struct bus *bus = NULL;
+	int error = find_device(host, options, location, &bus), second;
+
+	if (error != 0)
+		return error;
+	error = check_driver(host, options->device, location, bus);
+	if (error == -ECONNREFUSED)
+		return error; /* for want of a group, perhaps: said already */
+	second = check_group(options, location);
+	return error != 0 ? error : second;
 }
 
 void vfio_list_group(const struct vfio_host *host, unsigned int group, const char *except,

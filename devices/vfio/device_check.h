@@ -26,9 +26,14 @@ int vfio_find_device(const struct vfio_host *host, const struct vfio_options *op
  * Looks at sysfs alone; opens nothing of VFIO. Returns 0 with *location, or -errno with a line
  * logged that names the cause and the commands that mend it: -EINVAL (not a name), -ENODEV (no
  * such device, or one without a device-tree node), -EBUSY (another driver has it), -ENXIO (no
- * driver, or no group), -EPERM (no IOMMU, and unsafe-noiommu was not asked for).
+ * driver, or no group), -ECONNREFUSED (VFIO's driver did not take it), -EPERM (no IOMMU, and
+ * unsafe-noiommu was not asked for).
  */
 int vfio_locate_device(const struct vfio_host *host, const struct vfio_options *options,
+	struct vfio_location *location);
+
+/* The same, but looks at the group of a device without its driver, too: a line for each. */
+int vfio_check_device(const struct vfio_host *host, const struct vfio_options *options,
 	struct vfio_location *location);
 
 /* Writes the other devices of the group and their drivers into `text`: "a (driver x), b". */

@@ -145,6 +145,20 @@ static const struct device_ops platform_ops = {
 	.destroy = destroy,
 };
 
+static struct vfio_platform *make(struct machine *machine, struct vfio_container *container,
+	const struct vfio_options *options)
+{
+	struct vfio_platform *platform = calloc(1, sizeof(*platform));
+
+	if (platform == NULL)
+		return NULL;
+	platform->device = (struct device){ &platform_ops, options->device, machine };
+	platform->container = container;
+	platform->options = *options;
+	platform->fd = -1;
+	return platform;
+}
+
 static int read_node(struct vfio_platform *platform, const struct vfio_location *location)
 {
 	char path[PATH_MAX];
@@ -402,16 +416,12 @@ static void plan_parts(struct vfio_platform *platform)
 int vfio_platform_plan(struct machine *machine, struct vfio_container *container,
 	const struct vfio_options *options, struct bpmp_ids *ids)
 {
-	struct vfio_platform *platform = calloc(1, sizeof(*platform));
+	struct vfio_platform *platform = make(machine, container, options);
 	struct vfio_location location;
 	int error;
 
 	if (platform == NULL)
 		return -ENOMEM;
-	platform->device = (struct device){ &platform_ops, options->device, machine };
-	platform->container = container;
-	platform->options = *options;
-	platform->fd = -1;
 	error = vfio_find_device(container->host, options, &location);
 	if (error == 0)
 		error = read_node(platform, &location);
@@ -427,20 +437,31 @@ int vfio_platform_plan(struct machine *machine, struct vfio_container *container
 	return error;
 }
 
+int vfio_platform_check(struct vfio_container *container, const struct vfio_options *options)
+{
+	struct vfio_platform *platform;
+	struct vfio_location location;
+	int error = vfio_check_device(container->host, options, &location);
+
+	if (error != 0)
+		return error;
+	platform = make(container->machine, container, options);
+	if (platform == NULL)
+		return -ENOMEM;
+	platform->fd = vfio_container_open_device(container, options->device, &location);
+	error = platform->fd < 0 ? platform->fd : open_parts(platform);
+	destroy(&platform->device);
+	return error;
+}
+
 int vfio_platform_create(struct machine *machine, struct vfio_container *container,
 	const struct vfio_options *options, struct bpmp_ids *ids, struct device **device)
 {
-	struct vfio_platform *platform = calloc(1, sizeof(*platform));
+	struct vfio_platform *platform = make(machine, container, options);
 	int error;
 
 	if (platform == NULL)
 		return -ENOMEM;
-	platform->device.ops = &platform_ops;
-	platform->device.name = options->device;
-	platform->device.machine = machine;
-	platform->container = container;
-	platform->options = *options;
-	platform->fd = -1;
 	error = open_device(platform, ids);
 	if (error != 0) {
 		destroy(&platform->device);

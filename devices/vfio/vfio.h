@@ -44,4 +44,15 @@ int vfio_platform_create(struct machine *machine, struct vfio_container *contain
 int vfio_platform_plan(struct machine *machine, struct vfio_container *container,
 	const struct vfio_options *options, struct bpmp_ids *ids);
 
+/*
+ * Whether VFIO gives the device away: opens its group, which stays with the container, and the
+ * device, which it closes again. Returns 0, or -errno with a line logged for each cause found, with
+ * its remedy.
+ */
+int vfio_platform_check(struct vfio_container *container, const struct vfio_options *options);
+
+/* Whether this process may lock `size` bytes of guest RAM for the IOMMU. Returns 0 or -ENOMEM
+ * (logged). */
+int vfio_container_check_memory(const struct vfio_container *container, uint64_t size);
+
 #endif

@@ -6,6 +6,7 @@
 #include "devices/virtio/block_start.h"
 #include "devices/virtio/virtio_device.h"
 #include "vmm/base/log.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
@@ -13,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <linux/virtio_ids.h>
 
@@ -105,23 +104,30 @@ static int open_own(
 	return error == 0 ? virtio_device_init(&block->virtio, machine, &device, &worker) : error;
 }
 
-static int connect_to(const char *path)
+/* Returns `error`, or for a path that is no good -EINVAL. */
+static int complain(const char *path, int error)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, error;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
+	if (error == -ENAMETOOLONG) {
 		log_error("--disk vhost-user=%s: the path is longer than the %zu bytes that a "
 			  "socket's may have; give a shorter one",
-			path, sizeof(address.sun_path) - 1);
+			path, UNIX_SOCKET_LONGEST_PATH);
 		return -EINVAL;
 	}
-	memcpy(address.sun_path, path, strlen(path));
+	log_error("--disk vhost-user=%s: %s; start its back end first", path, strerror(-error));
+	return error;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address;
+	int error = unix_socket_address(&address, path), fd;
+
+	if (error != 0)
+		return complain(path, error);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
-	error = -errno;
-	log_error("--disk vhost-user=%s: %s; start its back end first", path, strerror(-error));
+	error = complain(path, -errno);
 	close_fd(&fd);
 	return error;
 }
@@ -144,6 +150,21 @@ static int open_foreign(
 	if (worker.socket < 0)
 		return worker.socket;
 	return virtio_device_init(&block->virtio, machine, &device, &worker);
+}
+
+int block_check(const struct block_options *options)
+{
+	struct block_image image;
+	int error;
+
+	if (options->path == NULL) {
+		error = unix_socket_check_peer(options->vhost_user);
+		return error == 0 ? 0 : complain(options->vhost_user, error);
+	}
+	error = block_image_open(&image, options);
+	if (error == 0)
+		block_image_close(&image);
+	return error;
 }
 
 int block_create(

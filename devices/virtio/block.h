@@ -29,6 +29,10 @@ struct block_options {
 int block_create(
 	struct machine *machine, const struct block_options *options, struct device **device);
 
+/* Whether its image can be had, which is opened and locked for a moment, or its back end is there.
+ * Returns 0 or -errno (logged as above). */
+int block_check(const struct block_options *options);
+
 /* The worker's main; returns its exit status. */
 int block_worker_main(int argc, char **argv);
 

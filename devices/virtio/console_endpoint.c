@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/console_endpoint.h"
 
+#include "vmm/base/file_check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
@@ -50,6 +51,12 @@ static int open_stdio(struct console_endpoint *endpoint)
 	return 0;
 }
 
+static void log_pty(const char *option, int error)
+{
+	log_error("--%s pty: no pseudo-terminal to be had: %s; is devpts mounted?", option,
+		strerror(-error));
+}
+
 static int open_pty(struct console_endpoint *endpoint)
 {
 	char path[64];
@@ -77,31 +84,40 @@ static int open_pty(struct console_endpoint *endpoint)
 		log_info("the guest's %s is at %s",
 			strcmp(endpoint->option, "serial") == 0 ? "early UART" : "console", path);
 	else
-		log_error("--%s pty: no pseudo-terminal to be had: %s; is devpts mounted?",
-			endpoint->option, strerror(-error));
+		log_pty(endpoint->option, error);
 	return error;
 }
 
-static int open_unix(struct console_endpoint *endpoint, const char *path)
+static void log_unix(const char *option, const char *path, int error)
 {
-	int fd = unix_socket_listen(path, 1, 0777), error = fd < 0 ? fd : 0;
-
-	if (error == -ENAMETOOLONG) {
+	if (error == -ENAMETOOLONG)
 		log_error("--%s unix=%s: the path is longer than %zu bytes, use a shorter one",
-			endpoint->option, path, UNIX_SOCKET_LONGEST_PATH);
-		return error;
-	}
-	if (error != 0) {
-		log_error("--%s unix=%s: %s", endpoint->option, path,
+			option, path, UNIX_SOCKET_LONGEST_PATH);
+	else
+		log_error("--%s unix=%s: %s", option, path,
 			error == -EADDRINUSE
 				? "somebody listens there already, or it is no socket; "
 				  "choose another path or remove it"
 				: strerror(-error));
-		return error;
+}
+
+static int open_unix(struct console_endpoint *endpoint, const char *path)
+{
+	int fd = unix_socket_listen(path, 1, 0777);
+
+	if (fd < 0) {
+		log_unix(endpoint->option, path, fd);
+		return fd;
 	}
 	endpoint->fd = fd;
 	endpoint->socket_path = path;
 	return 0;
+}
+
+static void log_file(const char *option, const char *path, int error)
+{
+	log_error("--%s file=%s: cannot open it for writing: %s", option, path,
+		error == -ENXIO ? "nobody reads that pipe" : strerror(-error));
 }
 
 static int open_file(struct console_endpoint *endpoint, const char *path)
@@ -114,8 +130,7 @@ static int open_file(struct console_endpoint *endpoint, const char *path)
 	if (endpoint->fd >= 0)
 		return 0;
 	error = -errno;
-	log_error("--%s file=%s: cannot open it for writing: %s", endpoint->option, path,
-		error == -ENXIO ? "nobody reads that pipe" : strerror(-error));
+	log_file(endpoint->option, path, error);
 	return error;
 }
 
@@ -150,6 +165,34 @@ int console_endpoint_open(struct console_endpoint *endpoint, const char *option,
 	}
 	if (error != 0)
 		console_endpoint_close(endpoint);
+	return error;
+}
+
+int console_endpoint_check(const char *option, const struct console_options *options)
+{
+	int error = 0, fd;
+
+	switch (options->kind) {
+	case CONSOLE_PTY:
+		fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+		error = fd < 0 ? -errno : 0;
+		close_fd(&fd);
+		if (error != 0)
+			log_pty(option, error);
+		break;
+	case CONSOLE_UNIX:
+		error = unix_socket_check(options->path);
+		if (error != 0)
+			log_unix(option, options->path, error);
+		break;
+	case CONSOLE_FILE:
+		error = file_check_writable(options->path);
+		if (error != 0)
+			log_file(option, options->path, error);
+		break;
+	default: /* stdio is open: main() has seen to it */
+		break;
+	}
 	return error;
 }
 

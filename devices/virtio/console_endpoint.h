@@ -45,6 +45,9 @@ struct console_endpoint {
 int console_endpoint_open(struct console_endpoint *endpoint, const char *option,
 	const struct console_options *options);
 
+/* Whether it could be opened; changes nothing. Returns 0 or -errno (logged as above). */
+int console_endpoint_check(const char *option, const struct console_options *options);
+
 /* Closes the descriptors, restores the terminal and removes the socket file. */
 void console_endpoint_close(struct console_endpoint *endpoint);
 

@@ -186,6 +186,18 @@ static int open_device(
 	return vhost ? open_kernel(net, machine, &options) : open_worker(net, machine, &options);
 }
 
+int net_check(const struct net_options *options)
+{
+	struct net net = { .kernel.fd = -1, .name = "net" };
+	int error = net_tap_open(&net.tap, options), second = 0;
+
+	if (options->vhost)
+		second = vhost_kernel_open(&net.kernel, &net_kind, net.name);
+	vhost_kernel_close(&net.kernel);
+	net_tap_close(&net.tap);
+	return error != 0 ? error : second;
+}
+
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
 	size_t position, struct device **device)
 {

@@ -29,6 +29,10 @@ struct net_options {
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
 	size_t position, struct device **device);
 
+/* Whether its tap and the kernel's vhost can be had; opens and closes them. Returns 0 or -errno,
+ * with a line logged for each. */
+int net_check(const struct net_options *options);
+
 /*
  * The address of an interface for which none was given: the same for the same VM's name, host
  * interface and position, and with the bits of a locally administered, individual address.

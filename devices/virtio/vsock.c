@@ -96,6 +96,17 @@ static int take_cid(struct vsock *vsock, uint32_t cid)
 	return error;
 }
 
+int vsock_check(uint32_t cid)
+{
+	struct vsock vsock = { .running = false };
+	int error = vhost_kernel_open(&vsock.kernel, &vsock_kind, "vsock");
+
+	if (error == 0)
+		error = take_cid(&vsock, cid);
+	vhost_kernel_close(&vsock.kernel);
+	return error;
+}
+
 int vsock_create(struct machine *machine, uint32_t cid, struct device **device)
 {
 	const struct virtio_vsock_config config = { .guest_cid = htole64(cid) };

@@ -18,4 +18,7 @@ struct machine;
  */
 int vsock_create(struct machine *machine, uint32_t cid, struct device **device);
 
+/* Whether the address can be had: takes it for a moment. Returns 0 or -errno (logged). */
+int vsock_check(uint32_t cid);
+
 #endif

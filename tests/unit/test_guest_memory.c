@@ -167,3 +167,20 @@ Test(guest_memory, file_of_no_or_too_many_bytes_is_refused)
 	cr_assert_eq(guest_memory_create_fd((uint64_t)INT64_MAX + 1), -EINVAL);
 	cr_assert_eq(guest_memory_create_fd(UINT64_MAX), -EINVAL);
 }
+
+/* Whatever the host of the test has: all pages at once, or an error and no descriptor. */
+Test(guest_memory, huge_pages_are_there_or_refused)
+{
+	struct stat status;
+	int huge = guest_memory_create_huge_fd(4ull << 20, 2ull << 20);
+
+	if (huge >= 0) {
+		cr_assert_eq(fstat(huge, &status), 0);
+		cr_assert_eq(status.st_blksize, 2 << 20);
+		cr_assert_eq(status.st_blocks * 512, 4 << 20);
+		close(huge);
+	}
+	cr_assert_lt(guest_memory_create_huge_fd(1ull << 60, 2ull << 20), 0);
+	cr_assert_lt(
+		guest_memory_create_huge_fd(1ull << 40, 1ull << 40), 0, "no CPU has such pages");
+}

@@ -2,9 +2,12 @@
 /* Log lines: one each, whatever goes into them. */
 #include "tests/unit/fakes.h"
 #include "vmm/base/log.h"
+#include "vmm/base/log_json.h"
 
 #include <criterion/criterion.h>
+#include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,6 +97,102 @@ Test(log, control_characters_become_question_marks)
 	cr_assert_str_eq(fake_log_text(),
 		"bpmp-vmm: error: a?b?c?[31md?e?f\x80"
 		"\xc3\xa4\n");
+}
+
+Test(log, journal_has_priorities)
+{
+	log_set_format(LOG_JOURNAL);
+	log_set_level(LOG_DEBUG);
+	log_error("a");
+	log_warning("b");
+	log_set_process("console");
+	log_info("c");
+	log_debug("d\n<0>e");
+	cr_assert_str_eq(fake_log_text(), "<3>a\n<4>b\n<6>console: c\n<7>console: d?<0>e\n");
+}
+
+Test(log, json_is_an_object_a_line)
+{
+	log_set_format(LOG_JSON);
+	log_error("a \"b\" \\ c");
+	log_set_process("console");
+	log_warning("d\ne");
+	log_info("f");
+	cr_assert_str_eq(fake_log_text(),
+		"{\"level\":\"error\",\"process\":\"bpmp-vmm\",\"message\":\"a \\\"b\\\" "
+		"\\\\ c\"}\n"
+		"{\"level\":\"warning\",\"process\":\"console\",\"message\":\"d?e\"}\n"
+		"{\"level\":\"info\",\"process\":\"console\",\"message\":\"f\"}\n");
+}
+
+static void put_json(char *line, size_t size, const char *process, const char *message)
+{
+	size_t length = log_json(line, size - 1, "error", process, message);
+
+	cr_assert_leq(length, size - 1);
+	line[length] = '\0';
+}
+
+Test(log, json_has_nothing_but_utf8)
+{
+	/* Overlong forms, surrogates, beyond U+10FFFF, sequences cut short by text or the end. */
+	static const struct {
+		const char *text, *becomes;
+	} cases[] = {
+		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
+		{ "\x80", "?" },
+		{ "\xff\xfe", "??" },
+		{ "\xc0\x80", "??" },
+		{ "\xc1\xbf", "??" },
+		{ "\xe0\x9f\xbf", "???" },
+		{ "\xed\xa0\x80", "???" },
+		{ "\xf0\x8f\xbf\xbf", "????" },
+		{ "\xf4\x90\x80\x80", "????" },
+		{ "\xe2\x82", "??" },
+		{ "\xe2\x82z", "??z" },
+		{ "\xf0\x9f\x98", "???" },
+		{ "\xc3", "?" },
+		{ "\x7f\x01\t", "???" },
+	};
+	char line[256], expected[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put_json(line, sizeof(line), "p", cases[i].text);
+		snprintf(expected, sizeof(expected),
+			"{\"level\":\"error\",\"process\":\"p\",\"message\":\"%s\"}\n",
+			cases[i].becomes);
+		cr_assert_str_eq(line, expected, "case %zu", i);
+	}
+}
+
+/* Whatever the bytes and the room, it is one line that json-c takes, UTF-8 included. */
+Test(log, json_is_valid_whatever_is_logged)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	char text[600], name[300], line[700];
+
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	srand(1);
+	for (int round = 0; round < 20000; round++) {
+		size_t size = 129 + (size_t)rand() % (sizeof(line) - 129);
+		struct json_object *object;
+
+		for (size_t i = 0; i < sizeof(text); i++)
+			text[i] = (char)(rand() % 3 ? rand() % 256
+						    : "\"\\\xe2\x82\xac\xf0"[rand() % 6]);
+		for (size_t i = 0; i < sizeof(name); i++)
+			name[i] = (char)(rand() % 256);
+		text[rand() % (int)sizeof(text)] = text[sizeof(text) - 1] = '\0';
+		name[rand() % (int)sizeof(name)] = name[sizeof(name) - 1] = '\0';
+		put_json(line, size, name, text);
+		json_tokener_reset(tokener);
+		object = json_tokener_parse_ex(tokener, line, (int)strlen(line));
+		cr_assert_eq(json_tokener_get_error(tokener), json_tokener_success, "%s", line);
+		cr_assert_eq(json_object_object_length(object), 3);
+		cr_assert_eq(strchr(line, '\n'), line + strlen(line) - 1);
+		json_object_put(object);
+	}
+	json_tokener_free(tokener);
 }
 
 Test(log, line_is_one_write)

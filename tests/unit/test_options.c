@@ -202,6 +202,18 @@ Test(options, later_options_win)
 
 Test(options, machine)
 {
+	assert_right("--memory 1G,hugepages");
+	cr_assert_eq(options.memory.huge_page, 2ull << 20);
+	assert_right("--memory 1G,hugepages=1G,base=0x80000000");
+	cr_assert_eq(options.memory.huge_page, 1ull << 30);
+	assert_right("--pmu");
+	cr_assert(options.pmu);
+	assert_right("--cpus 5,affinity=0-3:6");
+	cr_assert_eq(options.cpus.affinity_count, 5);
+	cr_assert_eq(options.cpus.affinity[4], 6);
+	assert_right("--cpus affinity=7 --cpus 1");
+	cr_assert_eq(options.cpus.affinity_count, 1);
+	assert_right("--cpus 123");
 	assert_right("--cpus 8 --irqchip gicv2 --platform base=0x10000000,size=16M,first-spi=200");
 	cr_assert_eq(options.cpus.count, 8);
 	cr_assert_eq(options.irqchip, 2);
@@ -419,9 +431,15 @@ static const struct {
 	{ "--kernel x --memory 1G,bas=0", "unknown key 'bas'", "did you mean 'base'?" },
 	{ "--kernel x --memory 1G,base=0x100000", "--memory: base 0x100000", "multiple of 2M" },
 	{ "--kernel x --memory 1G,base", "'base' needs a value", "base=" },
+	{ "--kernel x --memory 3M,hugepages", "hugepages", "divides the size" },
+	{ "--kernel x --memory 3M,hugepages=3M", "power of two", "hugepages=2M" },
+	{ "--kernel x --memory 1G,hugepages=4K", "from 64K on", "hugepages=2M" },
 	{ "--kernel x --memory 1G,", "--memory 1G,", "ends in a comma" },
-	{ "--kernel x --cpus 0", "--cpus: 0", "between 1 and 8" },
-	{ "--kernel x --cpus 9", "--cpus: 9", "between 1 and 8" },
+	{ "--kernel x --cpus 0", "--cpus: 0", "between 1 and 123" },
+	{ "--kernel x --cpus 124", "--cpus: 124", "with a GICv2 it is 8" },
+	{ "--kernel x --cpus 2,affinity=0:1:2", "names 3", "name one for each" },
+	{ "--kernel x --cpus 2,affinity=0,1", "unknown key '1'", "" },
+	{ "--kernel x --cpus 2,affinity=3-0", "affinity '3-0'", "such as 0-3:6" },
 	{ "--kernel x --cpus two", "--cpus two", "not a number" },
 	{ "--kernel x --irqchip gicv4", "--irqchip gicv4", "auto, gicv3, gicv2" },
 	{ "--kernel x --console tty", "--console tty", "none, stdio, pty" },

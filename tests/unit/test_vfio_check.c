@@ -116,7 +116,7 @@ Test(vfio_check, a_refused_binding_for_want_of_a_group)
 	unlink(fixture_path(DEVICE "driver"));
 	unlink(fixture_path(DEVICE "iommu_group"));
 	fixture_text(DEVICE "driver_override", "vfio-platform\n");
-	expect("3100000.serial", -ENXIO, "no IOMMU group", "`iommus`");
+	expect("3100000.serial", -ECONNREFUSED, "no IOMMU group", "`iommus`");
 }
 
 Test(vfio_check, a_refused_binding_for_want_of_a_reset_driver)
@@ -124,20 +124,47 @@ Test(vfio_check, a_refused_binding_for_want_of_a_reset_driver)
 	unlink(fixture_path(DEVICE "driver"));
 	fixture_text(DEVICE "driver_override", "vfio-platform\n");
 	fixture_text("sys/module/vfio_platform/parameters/reset_required", "Y\n");
-	expect("3100000.serial", -ENXIO, "vfio_platform.reset_required=0", "refused");
+	expect("3100000.serial", -ECONNREFUSED, "vfio_platform.reset_required=0", "refused");
 }
 
 Test(vfio_check, a_refused_binding_for_another_reason)
 {
 	unlink(fixture_path(DEVICE "driver"));
 	fixture_text(DEVICE "driver_override", "vfio-platform\n");
-	expect("3100000.serial", -ENXIO, "fw_devlink=off", "host's kernel log");
+	expect("3100000.serial", -ECONNREFUSED, "fw_devlink=off", "host's kernel log");
 }
 
 Test(vfio_check, no_group)
 {
 	unlink(fixture_path(DEVICE "iommu_group"));
 	expect("3100000.serial", -ENXIO, "no IOMMU group", "`iommus`");
+}
+
+/* A start says the first of them, a check both. */
+Test(vfio_check, no_driver_and_no_group)
+{
+	const struct vfio_options options = { .device = "3100000.serial" };
+	struct vfio_location location;
+
+	fixture_link(DEVICE "driver", "sys/bus/platform/drivers/serial-tegra");
+	unlink(fixture_path(DEVICE "iommu_group"));
+	expect("3100000.serial", -EBUSY, "driver serial-tegra", "driver_override");
+	fake_log_capture();
+	cr_assert_eq(vfio_check_device(&vfio_fake.host, &options, &location), -EBUSY);
+	cr_assert_not_null(strstr(fake_log_text(), "driver serial-tegra"));
+	cr_assert_not_null(strstr(fake_log_text(), "is in no IOMMU group"));
+}
+
+Test(vfio_check, a_refusal_that_named_the_group_is_said_once)
+{
+	const struct vfio_options options = { .device = "3100000.serial" };
+	struct vfio_location location;
+
+	unlink(fixture_path(DEVICE "driver"));
+	unlink(fixture_path(DEVICE "iommu_group"));
+	fixture_text(DEVICE "driver_override", "vfio-platform\n");
+	cr_assert_eq(vfio_check_device(&vfio_fake.host, &options, &location), -ECONNREFUSED);
+	cr_assert_eq(strchr(fake_log_text(), '\n')[1], '\0', "%s", fake_log_text());
 }
 
 Test(vfio_check, no_node)

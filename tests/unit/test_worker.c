@@ -51,7 +51,7 @@ static void report(const char *level)
 	sigaction(SIGTERM, NULL, &action);
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
 	snprintf(text, sizeof(text),
-		"fds %sgiven %s level %s environment %s death %d ignores %d blocks %d", descriptors,
+		"fds %sgiven %s log %s environment %s death %d ignores %d blocks %d", descriptors,
 		given, level ? level : "-", environ[0] ? environ[0] : "-", parent_death,
 		action.sa_handler == SIG_IGN, sigismember(&blocked, SIGUSR1));
 	if (write(WORKER_SOCKET, text, strlen(text)) < 0)
@@ -132,7 +132,7 @@ Test(worker, has_its_socket_and_what_it_was_given_and_no_more)
 
 	file_with('x'); /* not for the worker, and not close-on-exec */
 	cr_assert_eq(worker_start(&worker, "unit-report", SOCK_SEQPACKET, fds, 3, false), 0);
-	assert_reported("fds 3 4 5 6 given abc level 2 environment - death 0 ignores 1 blocks 0");
+	assert_reported("fds 3 4 5 6 given abc log 20 environment - death 0 ignores 1 blocks 0");
 	for (int i = 0; i < 3; i++)
 		cr_assert_geq(fcntl(fds[i], F_GETFD), 0, "the caller's stay open");
 	worker_stop(&worker, 5000);
@@ -191,11 +191,12 @@ Test(worker, environment_holds_one_variable_at_most)
 	worker_stop(&worker, 5000);
 }
 
-Test(worker, log_level_is_its_last_argument)
+Test(worker, log_level_and_format_are_its_last_argument)
 {
 	log_set_level(LOG_DEBUG);
+	log_set_format(LOG_JSON);
 	cr_assert_eq(worker_start(&worker, "unit-report", SOCK_STREAM, NULL, 0, false), 0);
-	assert_reported(" level 3 ");
+	assert_reported(" log 31 ");
 	worker_stop(&worker, 5000);
 }
 

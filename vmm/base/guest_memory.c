@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -91,13 +92,13 @@ void *guest_memory_at_frontend_va(const struct guest_memory *memory, uint64_t va
 	return NULL;
 }
 
-int guest_memory_create_fd(uint64_t size)
+static int create_fd(uint64_t size, unsigned int flags)
 {
 	int fd, error;
 
 	if (size == 0 || size > INT64_MAX)
 		return -EINVAL;
-	fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) < 0 ||
@@ -107,4 +108,27 @@ int guest_memory_create_fd(uint64_t size)
 		return error;
 	}
 	return fd;
+}
+
+int guest_memory_create_fd(uint64_t size)
+{
+	return create_fd(size, 0);
+}
+
+int guest_memory_create_huge_fd(uint64_t size, uint64_t page_size)
+{
+	/* The kernel takes the binary logarithm. */
+	unsigned int log = (unsigned int)__builtin_ctzll(page_size);
+	int fd = create_fd(size, MFD_HUGETLB | log << MFD_HUGE_SHIFT), error;
+
+	if (fd < 0)
+		return fd;
+	/* Now, since a guest that touches a page which is not to be had would end the VM. */
+	do {
+		error = fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : -errno;
+	} while (error == -EINTR);
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
 }

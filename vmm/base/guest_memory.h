@@ -53,4 +53,11 @@ void *guest_memory_at_frontend_va(const struct guest_memory *memory, uint64_t va
  */
 int guest_memory_create_fd(uint64_t size);
 
+/*
+ * The same of the host's huge pages of `page_size` bytes, a power of two that divides `size`. All
+ * of them are taken at once. Returns the descriptor or -errno: -ENOSPC or -ENOMEM where there are
+ * not as many, -ENODEV where the host has none of this size.
+ */
+int guest_memory_create_huge_fd(uint64_t size, uint64_t page_size);
+
 #endif

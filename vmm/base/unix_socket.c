@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/base/unix_socket.h"
 
+#include "vmm/base/file_check.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -46,6 +48,30 @@ static int bind_socket(int fd, const struct sockaddr_un *address)
 		bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
 		return -errno;
 	return 0;
+}
+
+int unix_socket_check(const char *path)
+{
+	struct sockaddr_un address;
+	struct stat status;
+	int error = unix_socket_address(&address, path);
+
+	if (error == 0 && lstat(path, &status) == 0 && !is_stale(&address))
+		error = -EADDRINUSE;
+	return error != 0 ? error : file_check_directory_of(path);
+}
+
+int unix_socket_check_peer(const char *path)
+{
+	struct sockaddr_un address;
+	struct stat status;
+	int error = unix_socket_address(&address, path);
+
+	if (error != 0)
+		return error;
+	if (stat(path, &status) != 0)
+		return -errno;
+	return S_ISSOCK(status.st_mode) ? file_check_writable(path) : -ENOTSOCK;
 }
 
 int unix_socket_listen(const char *path, int backlog, mode_t mode)

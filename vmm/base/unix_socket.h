@@ -17,6 +17,15 @@ int unix_socket_address(struct sockaddr_un *address, const char *path);
  */
 int unix_socket_listen(const char *path, int backlog, mode_t mode);
 
+/* What unix_socket_listen() would return, as far as can be told without making the socket. */
+int unix_socket_check(const char *path);
+
+/*
+ * Whether a socket is at `path` that this process may connect to. Does not connect: a back end may
+ * end with its first client. Returns 0 or -errno (not logged), -ENOTSOCK for another file.
+ */
+int unix_socket_check_peer(const char *path);
+
 /* Longest path, in bytes. */
 #define UNIX_SOCKET_LONGEST_PATH (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 

@@ -45,8 +45,8 @@ static void become_worker(const char *kind, int self, int socket, const int *fds
 	bool die_with_machine, pid_t machine)
 {
 	char name[] = "bpmp-vmm", verb[] = "worker", kind_copy[32] = "", empty[] = "";
-	char level[] = { (char)('0' + log_get_level()), '\0' };
-	char *arguments[] = { name, verb, kind_copy, level, NULL };
+	char log[] = { (char)('0' + log_get_level()), (char)('0' + log_get_format()), '\0' };
+	char *arguments[] = { name, verb, kind_copy, log, NULL };
 	char unjailed[] = WORKER_UNJAILED_VARIABLE "=1";
 	char *environment[] = { getenv(WORKER_UNJAILED_VARIABLE) ? unjailed : NULL, NULL };
 	const int own = WORKER_FIRST_FD + WORKER_MAX_FDS; /* this executable, until exec */

@@ -34,10 +34,15 @@ def test_power_off_board_b(host: Board) -> None:
 
 
 @on(A_4CPUS)
-def test_eight_vcpus(host: Board) -> None:
-    with Vm(host, "--cpus 8") as vm:
+def test_many_vcpus_each_in_its_place(host: Board) -> None:
+    """The 17th has another affinity than the 1st, in the tree and to KVM."""
+    with Vm(host, "--cpus 17,affinity=0-3:2:1:0:3:0-3:0-3:1", memory="512M") as vm:
         vm.up()
-        assert int(vm.guest("nproc")) == 8
+        assert int(vm.guest("nproc")) == 17
+        assert vm.guest("cd /sys/firmware/devicetree/base/cpus; ls -d cpu@1??") == "cpu@100"
+        where = host.check(f"grep -h Cpus_allowed_list /proc/{vm.pid()}/task/*/status").split()[1::2]
+        assert where[-17:] == list("01232103012301231"), where
+        assert "0-3" in where, "the event loop is not bound"
         vm.ends(0, "poweroff -f")
 
 

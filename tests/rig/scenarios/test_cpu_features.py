@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guest has of the host's CPUs and of its memory, also after a reset, which makes a new VM
+under the jail."""
+
+from __future__ import annotations
+
+import re
+
+from board import Board
+from kinds import A, A_GICV2, B, on
+import state
+from vm import FILES, Vm
+
+PASSED_ON = ("sve", "paca", "pacg")
+
+
+def features(text: str) -> set[str]:
+    return set(PASSED_ON) & set(re.findall(r"Features\s*: (.*)", text)[0].split())
+
+
+@on(A, A_GICV2)
+def test_counters_vectors_and_authentication(host: Board) -> None:
+    has = features(host.file("/proc/cpuinfo"))
+    assert has == set(PASSED_ON), "QEMU's `max` has all of them"
+    with Vm(host, "--cpus 2 --pmu") as vm:
+        for boot in ("first", "second"):
+            vm.up()
+            assert features(vm.guest("cat /proc/cpuinfo")) == has, boot
+            assert "armv8_pmuv3" in vm.guest("ls /sys/bus/event_source/devices"), boot
+            assert re.search(r"23\s+Level\s+arm-pmu", vm.guest("cat /proc/interrupts")), boot
+            if boot == "first":
+                vm.console.sendline("reboot -f")
+        vm.ends(0, "poweroff -f")
+
+
+@on(A, B)
+def test_no_counters_unless_asked_for(host: Board) -> None:
+    """Board B's CPU has none of the others either."""
+    with Vm(host) as vm:
+        vm.up()
+        assert features(vm.guest("cat /proc/cpuinfo")) == features(host.file("/proc/cpuinfo"))
+        assert "pmuv3" not in vm.guest("ls /sys/bus/event_source/devices")
+        vm.ends(0, "poweroff -f")
+
+
+def huge_pages_free(host: Board) -> int:
+    return int(re.findall(r"HugePages_Free:\s+(\d+)", host.file("/proc/meminfo"))[0])
+
+
+@on(A)
+def test_huge_pages(host: Board) -> None:
+    """All of RAM, reached by the guest, a disk's worker and the IOMMU; given back at the end."""
+    pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    options = "--disk /tmp/d --passthrough 9040000.pl011,compatible=arm,pl011"
+    host.check(f"echo 63 >{pool}; truncate -s 1M /tmp/d")
+    status, output = host.run(f"bpmp-vmm check {FILES} {options} --memory 128M,hugepages")
+    assert status == 3 and re.search(rf"fewer than 64 free pages of 2048K.*echo 64 > {pool}", output)
+    host.check(f"echo 70 >{pool}")
+    assert huge_pages_free(host) == 70
+    with Vm(host, options, memory="128M,hugepages") as vm:
+        vm.up()
+        assert huge_pages_free(host) == 6
+        vm.guest("dd if=/dev/urandom of=/dev/vda bs=64k count=16 2>/dev/null && sync")
+        assert vm.guest("sha256sum /dev/vda").split()[0] == (
+            host.check("sha256sum /tmp/d").split()[0])
+        vm.ends(0, "poweroff -f")
+    assert huge_pages_free(host) == 70
+    assert not state.leftovers(host)
+    host.check(f"echo 0 >{pool}; rm /tmp/d")
