@@ -17,7 +17,9 @@ struct disk_text {
 	int format; /* index in format_choices; -1: not given */
 };
 
+/* Never guessed: a raw image's contents are the guest's to choose. */
 static const char *const format_choices[] = { "raw", "qcow2", NULL };
+#define FORMAT_QCOW2 1
 
 #define FIELD(key, type, member)                                                                   \
 	{                                                                                          \
@@ -56,11 +58,10 @@ static const char *wrong_disk(const struct disk_text *disk)
 		return "ro, direct, serial and format are for the back end of vhost-user to say";
 	if ((disk->vhost_user != NULL && !*disk->vhost_user) ||
 		(disk->vhost_user == NULL && (disk->path == NULL || !*disk->path)))
-		return "give the path of a raw image or block device, or vhost-user=SOCKET";
-	/* Never guessed: a raw image's contents are the guest's to choose. */
-	if (disk->format == 1)
-		return "qcow2 is not built yet; convert it (qemu-img convert -O raw IN OUT), or "
-		       "let a qemu-storage-daemon serve it and give vhost-user=SOCKET";
+		return "give the path of an image or block device, or vhost-user=SOCKET";
+	if (disk->format == FORMAT_QCOW2 && disk->serial != NULL)
+		return "qemu-storage-daemon, which serves qcow2, has no serials to give; leave "
+		       "serial away, or convert the image (qemu-img convert -O raw IN OUT)";
 	return disk->serial != NULL ? wrong_serial(disk->serial) : NULL;
 }
 
@@ -82,6 +83,7 @@ int options_parse_disk(struct options *options, const char *text, char *problem,
 		.serial = given.serial,
 		.read_only = given.read_only,
 		.direct = given.direct,
+		.qcow2 = given.format == FORMAT_QCOW2,
 	};
 	return 0;
 }

@@ -22,6 +22,9 @@ static struct virtio_device *to_virtio(struct device *device)
 #define GIC_SPI		     0
 #define IRQ_TYPE_EDGE_RISING 1
 
+/* A program that ends closes its sockets some time before it can be waited for. */
+#define CLOSED_TO_ENDED_MS   1000
+
 static void worker_ended(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
@@ -32,14 +35,16 @@ static void worker_ended(struct event_source *source)
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
 }
 
-/* A back end that is no child of ours. */
+/* A back end that is not ours, or no child of ours. */
 static void connection_ended(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
+	char reason[128] = "its back end closed the connection";
 
 	event_loop_remove(virtio->device.machine->loop, source);
-	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
-		"its back end closed the connection");
+	if (virtio->worker.pid_fd >= 0 && worker_has_ended(&virtio->worker, CLOSED_TO_ENDED_MS))
+		worker_reap(&virtio->worker, reason, sizeof(reason));
+	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
 }
 
 static void queue_failed(struct event_source *source)
@@ -78,7 +83,7 @@ static int watch(struct virtio_device *virtio)
 	error = event_loop_add(loop, &virtio->queue_failed);
 	if (error != 0)
 		return error;
-	if (virtio->worker.pid_fd >= 0) {
+	if (virtio->worker.pid_fd >= 0 && virtio->worker.stop_signal == 0) {
 		virtio->worker_ended.fd = virtio->worker.pid_fd;
 		virtio->worker_ended.ready = worker_ended;
 		error = event_loop_add(loop, &virtio->worker_ended);
@@ -162,6 +167,8 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
 		options->fewer_queues ? 1 : options->queue_count);
+	virtio->front.uses_all = options->uses_all;
+	virtio->front.front.features &= ~options->hidden;
 	if (virtio->front.queue_count > options->queue_count)
 		virtio->front.queue_count = options->queue_count;
 	if (error == 0)

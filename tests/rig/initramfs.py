@@ -15,6 +15,7 @@ import kernel_formats
 
 BUSYBOX = "bin/busybox"
 GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
+PROGRAMS = ("usr/bin/qemu-storage-daemon", "usr/bin/qemu-img")
 
 
 class Archive:
@@ -100,7 +101,20 @@ def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 
-def host(series: str = "", kernels: bool = False) -> bytes:
+def _add_programs(archive: Archive) -> None:
+    """What bpmp-vmm starts, and what makes images for it."""
+    libraries = {}
+    for name in PROGRAMS:
+        program = artifacts.programs() / name
+        archive.copy(name, program)
+        libraries |= artifacts.libraries(program, artifacts.programs())
+    if artifacts.VMM.exists():
+        libraries = dict(libraries.items() - artifacts.libraries(artifacts.VMM))
+    for path, library in sorted(libraries.items()):
+        archive.copy(path.lstrip("/"), library)
+
+
+def host(series: str = "", kernels: bool = False, programs: bool = False) -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
@@ -109,6 +123,8 @@ def host(series: str = "", kernels: bool = False) -> bytes:
         archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
         for path, library in artifacts.libraries(artifacts.VMM):
             archive.copy(path.lstrip("/"), library)
+    if programs:
+        _add_programs(archive)
     _add_modules(archive, for_guest=False)
     archive.copy("guest/Image", artifacts.kernel(series), 0o644)
     archive.file("guest/initrd", guest(series))

@@ -256,6 +256,10 @@ Test(options, disks)
 	cr_assert_null(options.disks[0].path);
 	cr_assert_str_eq(options.disks[0].vhost_user, "/run/d");
 	assert_right("--disk a,serial=12345678901234567890");
+	cr_assert(!options.disks[0].qcow2, "never guessed");
+	assert_right("--disk a.qcow2,format=qcow2,ro,direct --disk b.qcow2");
+	cr_assert(options.disks[0].qcow2 && options.disks[0].read_only && options.disks[0].direct);
+	cr_assert(!options.disks[1].qcow2);
 }
 
 Test(options, at_most_sixteen_disks)
@@ -429,7 +433,7 @@ static const struct {
 	{ "--kernel x --console unix=/a,file=/b", "--console", "give one of stdio" },
 	{ "--kernel x --console unix=", "--console unix=", "empty" },
 	{ "--kernel x --disk ro", "--disk ro: give the path", "vhost-user=SOCKET" },
-	{ "--kernel x --disk a,format=qcow2", "qcow2 is not built", "qemu-img convert" },
+	{ "--kernel x --disk a,format=qcow2,serial=x", "has no serials", "qemu-img convert" },
 	{ "--kernel x --disk a,format=vmdk", "vmdk", "raw, qcow2" },
 	{ "--kernel x --disk a,vhost-user=/s", "not both", "vhost-user=SOCKET" },
 	{ "--kernel x --disk vhost-user=/s,ro", "--disk vhost-user=/s,ro", "back end" },
