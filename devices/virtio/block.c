@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -109,27 +107,6 @@ static int open_own(
 	return error == 0 ? virtio_device_init(&block->virtio, machine, &device, &worker) : error;
 }
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, error;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		log_error("--disk vhost-user=%s: the path is longer than the %zu bytes that a "
-			  "socket's may have; give a shorter one",
-			path, sizeof(address.sun_path) - 1);
-		return -EINVAL;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	error = -errno;
-	log_error("--disk vhost-user=%s: %s; start its back end first", path, strerror(-error));
-	close_fd(&fd);
-	return error;
-}
-
 /*
  * A back end that is not ours: a program that is started here, or somebody else's.
  * qemu-storage-daemon has a write cache and says in its configuration that it has none, so a guest
@@ -149,15 +126,12 @@ static int open_foreign(
 		.queue_size_max = BLOCK_QUEUE_SIZE,
 		.config_size = FOREIGN_CONFIG_SIZE,
 	};
-	struct worker worker = { .pid = -1, .pid_fd = -1, .socket = -1 };
-	int error = 0;
+	struct worker worker;
+	int error = options->qcow2 ? block_program_start(&worker, options)
+				   : virtio_device_connect(&worker, "--disk", options->vhost_user);
 
-	if (options->qcow2)
-		error = block_program_start(&worker, options);
-	else
-		worker.socket = connect_to(options->vhost_user);
-	if (error != 0 || worker.socket < 0)
-		return error != 0 ? error : worker.socket;
+	if (error != 0)
+		return error;
 	error = virtio_device_init(&block->virtio, machine, &device, &worker);
 	if (error != 0 && options->qcow2)
 		log_error("--disk %s: qemu-storage-daemon does not serve it; what it says above is "

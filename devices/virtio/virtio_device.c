@@ -7,10 +7,12 @@
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
 #include "vmm/base/mmio.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct virtio_device *to_virtio(struct device *device)
@@ -148,6 +150,29 @@ int virtio_device_plan(struct machine *machine, const char *name)
 	uint32_t spi;
 
 	return claim(machine, name, &base, &spi);
+}
+
+int virtio_device_connect(struct worker *connection, const char *option, const char *path)
+{
+	struct sockaddr_un address;
+	int error = unix_socket_address(&address, path);
+
+	*connection = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
+	if (error != 0) {
+		log_error("%s vhost-user=%s: the path is longer than the %zu bytes that a socket's "
+			  "may have; give a shorter one",
+			option, path, UNIX_SOCKET_LONGEST_PATH);
+		return -EINVAL;
+	}
+	connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connection->socket >= 0 &&
+		connect(connection->socket, (const struct sockaddr *)&address, sizeof(address)) ==
+			0)
+		return 0;
+	error = -errno;
+	log_error("%s vhost-user=%s: %s; start its back end first", option, path, strerror(-error));
+	close_fd(&connection->socket);
+	return error;
 }
 
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,

@@ -54,6 +54,12 @@ struct virtio_device_options {
 int virtio_device_plan(struct machine *machine, const char *name);
 
 /*
+ * Connects to the socket at `path`, of a back end that is no child of ours, as virtio_device_init()
+ * takes it. Returns 0 or -errno, with a line logged that names `option`.
+ */
+int virtio_device_connect(struct worker *connection, const char *option, const char *path);
+
+/*
  * Takes over *worker, which was just started: greets it, claims addresses and an interrupt, and
  * watches it. For a back end that is no child of ours it holds a connected socket alone, with kind
  * NULL and pid_fd -1. Returns 0 or -errno (logged); the worker has been stopped, and its socket

@@ -16,6 +16,7 @@ import kernel_formats
 BUSYBOX = "bin/busybox"
 GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
 PROGRAMS = ("usr/bin/qemu-storage-daemon", "usr/bin/qemu-img")
+SERVERS = ("usr/lib/qemu/virtiofsd", "usr/libexec/virtiofsd")  # the one that Debian's release has
 
 
 class Archive:
@@ -103,10 +104,12 @@ def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
 
 def _add_programs(archive: Archive) -> None:
     """What bpmp-vmm starts, and what makes images for it."""
-    libraries = {}
-    for name in PROGRAMS:
+    libraries: dict[str, Path] = {}
+    for name in (*PROGRAMS, *SERVERS):
         program = artifacts.programs() / name
-        archive.copy(name, program)
+        if name in SERVERS and not program.exists():
+            continue
+        archive.copy(f"usr/bin/{program.name}", program)
         libraries |= artifacts.libraries(program, artifacts.programs())
     if artifacts.VMM.exists():
         libraries = dict(libraries.items() - artifacts.libraries(artifacts.VMM))

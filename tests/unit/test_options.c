@@ -262,6 +262,15 @@ Test(options, disks)
 	cr_assert(!options.disks[1].qcow2);
 }
 
+Test(options, shared_directories)
+{
+	assert_right("--fs vhost-user=/run/f,tag=home --fs tag=data,vhost-user=/run/d");
+	cr_assert_eq(options.fs_count, 2);
+	cr_assert_str_eq(options.fs[0].vhost_user, "/run/f");
+	cr_assert_str_eq(options.fs[0].tag, "home");
+	cr_assert_str_eq(options.fs[1].tag, "data");
+}
+
 Test(options, at_most_sixteen_disks)
 {
 	static char line[512];
@@ -439,6 +448,12 @@ static const struct {
 	{ "--kernel x --disk vhost-user=/s,ro", "--disk vhost-user=/s,ro", "back end" },
 	{ "--kernel x --disk a,serial=123456789012345678901", "serial", "1 to 20" },
 	{ "--kernel x --disk a,serial=a/b", "serial", "without spaces and slashes" },
+	{ "--kernel x --fs /srv,tag=a", "--fs /srv,tag=a: give vhost-user=SOCKET", "tag=TAG" },
+	{ "--kernel x --fs tag=a", "give vhost-user=SOCKET", "virtiofsd" },
+	{ "--kernel x --fs vhost-user=/s", "give tag=TAG", "1 to 36 bytes" },
+	{ "--kernel x --fs vhost-user=/s,tag=1234567890123456789012345678901234567", "tag=TAG",
+		"1 to 36 bytes" },
+	{ "--kernel x --fs vhost-user=/s,tag=a --fs vhost-user=/t,tag=a", "tag=a", "twice" },
 	{ "--kernel x --disk a,raed-only", "raed-only", "unknown key" },
 	{ "--kernel x --rng maybe", "--rng maybe", "'on' or 'off'" },
 	{ "--kernel x --serial stdio", "--serial stdio", "--console none" },

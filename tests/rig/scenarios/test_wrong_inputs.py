@@ -112,6 +112,8 @@ WRONG = [
           "qemu-storage-daemon is not in .PATH", "package", before="printf 'QFI\\373' >/tmp/d"),
     Wrong("disk's back end is not there", f"{FILES} --disk vhost-user=/none", 3,
           "vhost-user=/none.*No such file", "start"),
+    Wrong("directory's back end is not there", f"{FILES} --fs vhost-user=/none,tag=a", 3,
+          "--fs vhost-user=/none.*No such file", "start"),
     Wrong("unknown device", f"{FILES} --passthrough 9040001.pl011", 3, "9040001.pl011", UART),
     Wrong("device by its node's name", f"{FILES} --passthrough pl011@9040000", 3,
           "pl011@9040000", UART),
