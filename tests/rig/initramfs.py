@@ -15,7 +15,7 @@ import kernel_formats
 
 BUSYBOX = "bin/busybox"
 GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
-PROGRAMS = ("usr/bin/qemu-storage-daemon", "usr/bin/qemu-img")
+PROGRAMS = ("usr/bin/qemu-storage-daemon", "usr/bin/qemu-img", "usr/bin/passt")
 SERVERS = ("usr/lib/qemu/virtiofsd", "usr/libexec/virtiofsd")  # the one that Debian's release has
 
 
@@ -77,7 +77,8 @@ def _base(init: Path) -> Archive:
     archive.copy(BUSYBOX, artifacts.sysroot() / BUSYBOX)
     archive.link("bin/sh", "busybox")
     archive.copy("init", init)
-    archive.file("etc/passwd", b"root::0:0::/root:/bin/sh\nvmm::1000:1000::/tmp:/bin/sh\n")
+    archive.file("etc/passwd", b"root::0:0::/root:/bin/sh\nvmm::1000:1000::/tmp:/bin/sh\n"
+                 b"nobody:x:65534:65534::/:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\nvmm:x:1000:\n")
     return archive
 

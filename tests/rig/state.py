@@ -11,7 +11,7 @@ from board import Board
 
 BPMP = "/sys/kernel/debug/bpmp"
 IOMMU = "/sys/kernel/debug/rig_iommu"
-PROGRAMS = ("qemu-storage-daemon",)  # that bpmp-vmm starts
+PROGRAMS = ("qemu-storage-daemon", "passt")  # that bpmp-vmm starts
 
 
 class Process(NamedTuple):

@@ -24,11 +24,12 @@
 struct start {
 	const char *path;
 	char **arguments;
+	uint32_t capabilities;
 	bool jailed;
 };
 
 /* What stands for the jail: the program's system calls are not ours to list. */
-static int lock_in(int rules)
+static int lock_in(uint32_t capabilities, int rules)
 {
 	const struct rlimit none = { 0, 0 };
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -36,8 +37,8 @@ static int lock_in(int rules)
 
 	if (syscall(SYS_capget, &header, sets) < 0)
 		return -1;
-	/* Root's own way to open what is another user's; no new privileges keeps the rest away. */
-	sets[0].permitted &= 1u << CAP_DAC_OVERRIDE;
+	/* No new privileges keeps the rest away, from root too. */
+	sets[0].permitted &= capabilities;
 	sets[1].permitted = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
 		sets[i].effective = sets[i].permitted;
@@ -66,7 +67,7 @@ static void become_program(const void *argument, int rules)
 	sigaddset(&deaf, SIGHUP);
 	sigaddset(&deaf, SIGQUIT);
 	sigprocmask(SIG_SETMASK, &deaf, NULL);
-	if (!start->jailed || lock_in(rules) == 0)
+	if (!start->jailed || lock_in(start->capabilities, rules) == 0)
 		execve(start->path, start->arguments, environment);
 }
 
@@ -102,6 +103,7 @@ int program_start(struct worker *worker, const struct program *program, int sock
 	struct start start = {
 		.path = path,
 		.arguments = program->arguments,
+		.capabilities = program->capabilities,
 		.jailed = getenv(WORKER_UNJAILED_VARIABLE) == NULL,
 	};
 	int error = -ENOENT;

@@ -7,6 +7,8 @@
 #ifndef VMM_BASE_PROGRAM_H
 #define VMM_BASE_PROGRAM_H
 
+#include <stdint.h>
+
 #include "vmm/base/worker.h"
 
 struct program {
@@ -17,13 +19,14 @@ struct program {
 	size_t fd_count;
 	int rules; /* a Landlock ruleset (seccomp/landlock.h); -1: none */
 	int stop_signal;
+	uint32_t capabilities; /* 1 << CAP_...: it keeps these, where the machine has them */
 };
 
 /*
  * Starts the program: in a session of its own, so that no terminal's signal reaches it, deaf to
  * SIGTERM, SIGHUP and SIGQUIT, killed by the kernel when the machine ends. Unless the sandbox is
- * off it has no capability but CAP_DAC_OVERRIDE, where the machine has that, and cannot get new
- * privileges; the rules bind it. `socket` is the machine's end of its socket, which `worker` takes
+ * off it has no capabilities but those that are named, and cannot get new privileges; the rules
+ * bind it. `socket`, or -1, is the machine's end of its socket, which `worker` takes
  * over.
  * Returns 0; -ENOENT where it is not installed; or -errno (all logged). The socket is closed then.
  */
