@@ -55,8 +55,9 @@ int net_stream_send(struct net_stream *stream, struct iovec *parts, unsigned int
 
 	if (flushed <= 0)
 		return flushed;
-	if (size > NET_FRAME_MAX)
-		return 1; /* nobody takes it */
+	/* Neither passt nor QEMU takes others; either would close the connection for it. */
+	if (size < NET_FRAME_MIN || size > UINT16_MAX)
+		return 1;
 	parts[0].iov_base = &length;
 	parts[0].iov_len = sizeof(length);
 	sent = writev(stream->fd, parts, (int)count);

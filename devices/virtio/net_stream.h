@@ -29,7 +29,8 @@ void net_stream_init(struct net_stream *stream, int fd);
 
 /*
  * Sends a frame of `size` bytes that lies in parts[1..count); parts[0] is overwritten. Returns 1,
- * 0 when the socket is full and the frame must be offered again, or -errno when it is broken.
+ * 0 when the socket is full and the frame must be offered again, or -errno when it is broken. What
+ * no other end takes, of less than 14 or more than 65535 bytes, is dropped.
  */
 int net_stream_send(
 	struct net_stream *stream, struct iovec *parts, unsigned int count, size_t size);

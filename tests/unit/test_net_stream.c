@@ -161,12 +161,14 @@ Test(net_stream, socket_that_is_full_takes_the_rest_later)
 	}
 }
 
-Test(net_stream, nobody_takes_what_is_too_long)
+Test(net_stream, nobody_takes_what_is_too_long_or_too_short)
 {
-	static char bytes[NET_FRAME_MAX + 1];
+	static char bytes[UINT16_MAX + 1];
 	struct iovec parts[2] = { { NULL, 0 }, { bytes, sizeof(bytes) } };
 
 	cr_assert_eq(net_stream_send(stream, parts, 2, sizeof(bytes)), 1);
+	parts[1].iov_len = NET_FRAME_MIN - 1;
+	cr_assert_eq(net_stream_send(stream, parts, 2, NET_FRAME_MIN - 1), 1);
 	cr_assert_eq(send_frame('a'), 1);
 	assert_sent('a');
 }
