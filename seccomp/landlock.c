@@ -21,6 +21,8 @@ static uint64_t rights_of(long version)
 	return (UINT64_C(1) << bits) - 1;
 }
 
+#define FS_TRUNCATE (UINT64_C(1) << 14) /* LANDLOCK_ACCESS_FS_TRUNCATE, since version 3 */
+
 static int allow_removal(int ruleset, const char *file)
 {
 	struct landlock_path_beneath_attr rule = {
@@ -46,15 +48,25 @@ static int allow_removal(int ruleset, const char *file)
 	return error;
 }
 
-int landlock_forbid_files(const struct jail_files *files)
+/* Of this kernel, or -errno. */
+static long abi_version(void)
 {
 	long version =
 		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (version < 0)
+		return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	return version;
+}
+
+int landlock_forbid_files(const struct jail_files *files)
+{
+	long version = abi_version();
 	struct landlock_ruleset_attr attributes = { .handled_access_fs = rights_of(version) };
 	int ruleset, error = 0;
 
 	if (version < 0)
-		return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+		return (int)version;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
 	if (ruleset < 0)
 		return -errno;
@@ -65,4 +77,59 @@ int landlock_forbid_files(const struct jail_files *files)
 		error = -errno;
 	close(ruleset);
 	return error;
+}
+
+static int allow_beneath(int ruleset, int fd, uint64_t rights)
+{
+	const struct landlock_path_beneath_attr rule = { rights, fd };
+
+	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0
+		? -errno
+		: 0;
+}
+
+static int allow_path(int ruleset, const char *path, uint64_t rights)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return -errno;
+	error = allow_beneath(ruleset, fd, rights);
+	close(fd);
+	return error;
+}
+
+int landlock_program_rules(int writable)
+{
+	/* ioctl() on devices is left out: a disk may be one. */
+	const long version = abi_version();
+	const uint64_t handled = rights_of(version < 4 ? version : 4);
+	const uint64_t read = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+		LANDLOCK_ACCESS_FS_READ_DIR;
+	/* struct landlock_ruleset_attr as the sixth version has it. */
+	const struct {
+		uint64_t fs, net, scoped;
+	} attributes = {
+		.fs = handled,
+		.net = 3,    /* since 4: LANDLOCK_ACCESS_NET_BIND_TCP and _CONNECT_TCP */
+		.scoped = 3, /* since 6: LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and _SIGNAL */
+	};
+	const size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+	const uint64_t write = handled &
+		(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE);
+	int ruleset, error;
+
+	if (version < 0)
+		return (int)version;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
+	if (ruleset < 0)
+		return -errno;
+	error = allow_path(ruleset, "/", read);
+	if (error == 0)
+		error = allow_path(ruleset, "/dev/null", write);
+	if (error == 0 && writable >= 0)
+		error = allow_beneath(ruleset, writable, write);
+	if (error != 0)
+		close(ruleset);
+	return error != 0 ? error : ruleset;
 }

@@ -13,4 +13,12 @@
  */
 int landlock_forbid_files(const struct jail_files *files);
 
+/*
+ * Rules for a program that is not ours, which it is started with: it may read and run what its user
+ * may, and write to the open file `writable` (-1: none) and /dev/null alone. Where the kernel can
+ * say that, it makes no TCP connections, and signals nobody but itself.
+ * Returns a descriptor, -EOPNOTSUPP as above, or -errno.
+ */
+int landlock_program_rules(int writable);
+
 #endif

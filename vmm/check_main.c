@@ -11,6 +11,7 @@
 #include "devices/virtio/block.h"
 #include "devices/virtio/console_endpoint.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/virtio_device.h"
 #include "devices/virtio/vsock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -100,6 +101,16 @@ static bool check_disks(struct vm *vm)
 	return well;
 }
 
+static bool check_shares(struct vm *vm)
+{
+	bool well = true;
+
+	for (size_t i = 0; i < vm->options->fs_count; i++)
+		if (virtio_device_check_peer("--fs", vm->options->fs[i].vhost_user) != 0)
+			well = false;
+	return well;
+}
+
 static bool check_network(struct vm *vm)
 {
 	const struct options *options = vm->options;
@@ -133,6 +144,7 @@ static bool (*const checks[])(struct vm *vm) = {
 	check_bpmp,
 	check_ends,
 	check_disks,
+	check_shares,
 	check_network,
 	check_management,
 };

@@ -11,6 +11,7 @@
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/fs.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_device.h"
@@ -157,6 +158,20 @@ static int create_disks(struct vm *vm)
 	return error;
 }
 
+static int create_fs(struct vm *vm)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < vm->options->fs_count && !error; i++) {
+		struct device *device;
+
+		error = fs_create(&vm->machine, &vm->options->fs[i], &device);
+		if (!error)
+			error = add(vm, device);
+	}
+	return error;
+}
+
 static int create_rng(struct vm *vm)
 {
 	struct device *device;
@@ -249,6 +264,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_rng,
 	create_nets,
 	create_vsock,
+	create_fs,
 	create_serial,
 	create_pvpanic,
 	create_power_key,

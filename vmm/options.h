@@ -8,6 +8,7 @@
 #include "devices/vfio/vfio.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/fs.h"
 #include "devices/virtio/net.h"
 #include "vmm/value.h"
 
@@ -20,6 +21,7 @@
 #define MAX_GRACE		 86400 /* seconds */
 #define MAX_DISKS		 16
 #define MAX_NETS		 8
+#define MAX_FS			 8
 
 /* Bytes with the final zero: COMMAND_LINE_SIZE, arch/arm64/include/uapi/asm/setup.h. */
 #define KERNEL_COMMAND_LINE_SIZE 2048
@@ -46,6 +48,8 @@ struct options {
 	struct console_options console, serial;
 	struct block_options disks[MAX_DISKS];
 	size_t disk_count;
+	struct fs_options fs[MAX_FS];
+	size_t fs_count;
 	bool rng;
 	struct net_options nets[MAX_NETS];
 	size_t net_count;

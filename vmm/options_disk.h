@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --disk */
+/* --disk and --fs, parsed. */
 #ifndef VMM_OPTIONS_DISK_H
 #define VMM_OPTIONS_DISK_H
 
@@ -7,7 +7,8 @@
 
 struct options;
 
-/* Adds the disk that `text` describes. Returns 0, or -EINVAL with the cause in `problem`. */
+/* Adds what `text` describes. Returns 0, or -EINVAL with the cause in `problem`. */
 int options_parse_disk(struct options *options, const char *text, char *problem, size_t size);
+int options_parse_fs(struct options *options, const char *text, char *problem, size_t size);
 
 #endif

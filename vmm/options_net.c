@@ -5,6 +5,7 @@
 #include "devices/virtio/vsock.h"
 #include "vmm/base/util.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
@@ -14,9 +15,9 @@
 
 /* One `--net` as it is written. */
 struct net_text {
-	const char *tap, *mac;
+	const char *tap, *mac, *forwards;
 	uint64_t fd;
-	bool vhost;
+	bool vhost, user;
 };
 
 /* Six bytes as 52:54:00:12:34:56; false when it is none, or a group's address. */
@@ -40,6 +41,78 @@ static bool is_interface_name(const char *text)
 		strcmp(text, "..") != 0 && strpbrk(text, "/:% \t\n") == NULL;
 }
 
+/* A port, and what follows it; 0: none. */
+static uint16_t parse_port(const char **text)
+{
+	size_t digits = strspn(*text, "0123456789");
+	unsigned long port = digits > 0 && digits <= 5 ? strtoul(*text, NULL, 10) : 0;
+
+	*text += digits;
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* Whether `text` begins so; it goes behind it then. */
+static bool skip(const char **text, const char *words)
+{
+	size_t length = strlen(words);
+
+	if (strncmp(*text, words, length) != 0)
+		return false;
+	*text += length;
+	return true;
+}
+
+/* tcp|udp:[ADDRESS]:PORT-:PORT, as QEMU has it; `text` goes behind it. */
+static bool parse_forward(const char **text, struct net_forward *forward)
+{
+	struct in_addr address;
+	size_t length;
+
+	forward->udp = skip(text, "udp:");
+	if (!forward->udp && !skip(text, "tcp:"))
+		return false;
+	length = strcspn(*text, ":");
+	if (length >= sizeof(forward->address))
+		return false;
+	memcpy(forward->address, *text, length);
+	forward->address[length] = '\0';
+	*text += length;
+	if ((length > 0 && inet_pton(AF_INET, forward->address, &address) != 1) || !skip(text, ":"))
+		return false;
+	forward->host_port = parse_port(text);
+	if (!skip(text, "-:"))
+		return false;
+	forward->guest_port = parse_port(text);
+	return forward->host_port != 0 && forward->guest_port != 0;
+}
+
+/* All of hostfwd's, with colons between them. Returns NULL, or what is wrong. */
+static const char *parse_forwards(const char *text, struct net_options *net)
+{
+	bool more = text != NULL;
+
+	while (more) {
+		if (net->forward_count == NET_MAX_FORWARDS)
+			return "at most 16 ports are forwarded";
+		if (!parse_forward(&text, &net->forwards[net->forward_count++]) ||
+			(*text != '\0' && *text != ':'))
+			return "hostfwd is tcp or udp, then :[ADDRESS]:PORT-:PORT with an IPv4 "
+			       "address of the host's, as in tcp:127.0.0.1:2222-:22";
+		more = skip(&text, ":");
+	}
+	return NULL;
+}
+
+/* NULL, or what does not go together. */
+static const char *wrong_net(const struct net_text *given)
+{
+	if ((given->tap != NULL) + (given->fd != UINT64_MAX) + given->user != 1)
+		return "give one of tap=NAME, fd=N and user";
+	if (given->forwards != NULL && !given->user)
+		return "hostfwd is for user; a guest on a tap has an address of its own";
+	return NULL;
+}
+
 int options_parse_net(struct options *options, const char *text, char *problem, size_t size)
 {
 	static const struct value_field fields[] = {
@@ -47,13 +120,17 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 		{ "fd", VALUE_NUMBER, offsetof(struct net_text, fd), NULL },
 		{ "mac", VALUE_STRING, offsetof(struct net_text, mac), NULL },
 		{ "vhost", VALUE_BOOL, offsetof(struct net_text, vhost), NULL },
+		{ "user", VALUE_BOOL, offsetof(struct net_text, user), NULL },
+		{ "hostfwd", VALUE_JOINED, offsetof(struct net_text, forwards), NULL },
 	};
 	struct net_text given = { .fd = UINT64_MAX, .vhost = true };
 	struct net_options *net = &options->nets[options->net_count];
+	const char *wrong;
 
 	/* Nothing stands without its key here; what begins with a comma is a file's object. */
-	if (*text != ',' && text[strcspn(text, "=,")] != '=') {
-		snprintf(problem, size, "give one of tap=NAME and fd=N");
+	if (*text != ',' && text[strcspn(text, "=,")] != '=' &&
+		(strncmp(text, "user", 4) != 0 || (text[4] != ',' && text[4] != '\0'))) {
+		snprintf(problem, size, "give one of tap=NAME, fd=N and user");
 		return -EINVAL;
 	}
 	if (value_parse(text, fields, ARRAY_SIZE(fields), &given, problem, size))
@@ -62,23 +139,30 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 		snprintf(problem, size, "at most %d interfaces", MAX_NETS);
 		return -EINVAL;
 	}
-	if ((given.tap != NULL) == (given.fd != UINT64_MAX)) {
-		snprintf(problem, size, "give one of tap=NAME and fd=N");
+	wrong = wrong_net(&given);
+	if (wrong != NULL) {
+		snprintf(problem, size, "%s", wrong);
 		return -EINVAL;
 	}
 	if (given.tap != NULL && !is_interface_name(given.tap)) {
 		snprintf(problem, size, "'%.64s' is no name of an interface", given.tap);
 		return -EINVAL;
 	}
-	if (given.tap == NULL && (given.fd < 3 || given.fd > INT_MAX)) {
+	if (given.fd != UINT64_MAX && (given.fd < 3 || given.fd > INT_MAX)) {
 		snprintf(problem, size, "a tap's descriptor is 3 or more");
 		return -EINVAL;
 	}
 	*net = (struct net_options){
 		.tap = given.tap,
-		.fd = given.tap ? -1 : (int)given.fd,
-		.vhost = given.vhost,
+		.fd = given.fd != UINT64_MAX ? (int)given.fd : -1,
+		.vhost = given.vhost && !given.user,
+		.user = given.user,
 	};
+	wrong = parse_forwards(given.forwards, net);
+	if (wrong != NULL) {
+		snprintf(problem, size, "%s", wrong);
+		return -EINVAL;
+	}
 	if (given.mac != NULL && !parse_mac(given.mac, net->mac)) {
 		snprintf(problem, size,
 			"'%.64s' is no address of one interface, such as 52:54:00:12:34:56",

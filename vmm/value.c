@@ -59,6 +59,20 @@ static bool parse_list(const char *text, struct value_list *list)
 	return *end == '\0';
 }
 
+static bool join(char **value, const char *text)
+{
+	const char *before = *value ? *value : "";
+	size_t size = strlen(before) + 1 + strlen(text) + 1;
+	char *joined = *text ? malloc(size) : NULL;
+
+	if (!joined)
+		return false;
+	snprintf(joined, size, "%s%s%s", before, *value ? ":" : "", text);
+	free(*value);
+	*value = joined;
+	return true;
+}
+
 static bool parse_bool(const char *text, bool *value)
 {
 	*value = !text || strcmp(text, "on") == 0;
@@ -112,6 +126,11 @@ static int store(
 			*(char **)place = strdup(text);
 			return *(char **)place ? 0 : -ENOMEM;
 		}
+		snprintf(problem, size, "%s is empty", field->key);
+		return -EINVAL;
+	case VALUE_JOINED:
+		if (join(place, text))
+			return 0;
 		snprintf(problem, size, "%s is empty", field->key);
 		return -EINVAL;
 	case VALUE_NUMBER:

@@ -27,6 +27,7 @@ enum value_type {
 	VALUE_SIZE,   /* uint64_t bytes: a number with K, M, G or T */
 	VALUE_CHOICE, /* int: the index in `choices` */
 	VALUE_LIST,   /* struct value_list: numbers with colons */
+	VALUE_JOINED, /* const char *: may be given several times, with colons between them then */
 };
 
 /* One key of an option and where its value goes: `offset` bytes into the option's structure. */

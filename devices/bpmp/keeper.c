@@ -75,7 +75,7 @@ static int start_guard(struct worker *guard, int journal_fd, const char *host, i
 /* A guard of its own for what the last VM left: both its ends are closed at once. */
 static int mend(const struct bpmp_journal_file *file, const struct bpmp_journal_identity *old)
 {
-	struct worker guard = { "guard", -1, -1, -1 };
+	struct worker guard = { .kind = "guard", .pid = -1, .pid_fd = -1, .socket = -1 };
 	int lifeline = -1, status = 0, error;
 
 	log_info("putting back what the last VM of the name %s left changed at the host's BPMP",

@@ -3,6 +3,7 @@
 #include "devices/virtio/block.h"
 
 #include "devices/virtio/block_image.h"
+#include "devices/virtio/block_program.h"
 #include "devices/virtio/block_start.h"
 #include "devices/virtio/virtio_device.h"
 #include "vmm/base/log.h"
@@ -15,10 +16,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 
 /* What is in flight may be finished, then the worker ends. */
 #define END_GRACE_MS	    2000
+#define PROGRAM_GRACE_MS    10000 /* it has metadata of its own to write */
 
 /*
  * Bytes of configuration space that another's back end is asked for: up to the last field of virtio
@@ -36,7 +39,8 @@ static void block_destroy(struct device *device)
 {
 	struct block *block = container_of(device, struct block, virtio.device);
 
-	virtio_device_close(&block->virtio, END_GRACE_MS);
+	virtio_device_close(&block->virtio,
+		block->virtio.worker.stop_signal == 0 ? END_GRACE_MS : PROGRAM_GRACE_MS);
 	free(block);
 }
 
@@ -104,34 +108,11 @@ static int open_own(
 	return error == 0 ? virtio_device_init(&block->virtio, machine, &device, &worker) : error;
 }
 
-/* Returns `error`, or for a path that is no good -EINVAL. */
-static int complain(const char *path, int error)
-{
-	if (error == -ENAMETOOLONG) {
-		log_error("--disk vhost-user=%s: the path is longer than the %zu bytes that a "
-			  "socket's may have; give a shorter one",
-			path, UNIX_SOCKET_LONGEST_PATH);
-		return -EINVAL;
-	}
-	log_error("--disk vhost-user=%s: %s; start its back end first", path, strerror(-error));
-	return error;
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address;
-	int error = unix_socket_address(&address, path), fd;
-
-	if (error != 0)
-		return complain(path, error);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	error = complain(path, -errno);
-	close_fd(&fd);
-	return error;
-}
-
+/*
+ * A back end that is not ours: a program that is started here, or somebody else's.
+ * qemu-storage-daemon has a write cache and says in its configuration that it has none, so a guest
+ * that may look would not flush. One that may not takes it that there is one (5.2.6.2).
+ */
 static int open_foreign(
 	struct block *block, struct machine *machine, const struct block_options *options)
 {
@@ -141,30 +122,37 @@ static int open_foreign(
 		.device_id = VIRTIO_ID_BLOCK,
 		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
 		.fewer_queues = true,
+		.hidden = UINT64_C(1) << VIRTIO_BLK_F_CONFIG_WCE,
+		.uses_all = true,
 		.queue_size_max = BLOCK_QUEUE_SIZE,
 		.config_size = FOREIGN_CONFIG_SIZE,
 	};
-	struct worker worker = { .pid = -1, .pid_fd = -1, .socket = -1 };
+	struct worker worker;
+	int error = options->qcow2 ? block_program_start(&worker, options)
+				   : virtio_device_connect(&worker, "--disk", options->vhost_user);
 
-	worker.socket = connect_to(options->vhost_user);
-	if (worker.socket < 0)
-		return worker.socket;
-	return virtio_device_init(&block->virtio, machine, &device, &worker);
+	if (error != 0)
+		return error;
+	error = virtio_device_init(&block->virtio, machine, &device, &worker);
+	if (error != 0 && options->qcow2)
+		log_error("--disk %s: qemu-storage-daemon does not serve it; what it says above is "
+			  "the cause",
+			options->path);
+	return error;
 }
 
 int block_check(const struct block_options *options)
 {
 	struct block_image image;
-	int error;
+	int error, missing;
 
-	if (options->path == NULL) {
-		error = unix_socket_check_peer(options->vhost_user);
-		return error == 0 ? 0 : complain(options->vhost_user, error);
-	}
+	if (options->path == NULL)
+		return virtio_device_check_peer("--disk", options->vhost_user);
 	error = block_image_open(&image, options);
 	if (error == 0)
 		block_image_close(&image);
-	return error;
+	missing = options->qcow2 ? block_program_check() : 0;
+	return error != 0 ? error : missing;
 }
 
 int block_create(
@@ -180,7 +168,7 @@ int block_create(
 		options->path != NULL ? options->path : options->vhost_user);
 	if (machine->planning)
 		error = virtio_device_plan(machine, block->name);
-	else if (options->path != NULL)
+	else if (options->path != NULL && !options->qcow2)
 		error = open_own(block, machine, options);
 	else
 		error = open_foreign(block, machine, options);

@@ -14,17 +14,18 @@ struct machine;
 
 /* One `--disk`. Strings live as long as the process. */
 struct block_options {
-	const char *path;	/* of a raw image or block device; NULL: */
+	const char *path;	/* of an image or block device; NULL: */
 	const char *vhost_user; /* socket of a back end that somebody else runs */
 	const char *serial;	/* NULL: none */
 	bool read_only, direct;
+	bool qcow2;	      /* what is at `path`; else it is raw */
 	uint32_t queue_count; /* at most; one for each vCPU is best */
 };
 
 /*
- * Opens and locks the image and starts a worker for it, or connects to the back end; claims a
- * register file and an interrupt. Returns 0 with *device, or -errno with a line logged that names
- * cause and remedy.
+ * Opens and locks the image and starts a worker or a program for it, or connects to the back end;
+ * claims a register file and an interrupt. Returns 0 with *device, or -errno with a line logged
+ * that names cause and remedy.
  */
 int block_create(
 	struct machine *machine, const struct block_options *options, struct device **device);

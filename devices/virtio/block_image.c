@@ -50,7 +50,7 @@ static int complain(const struct block_options *options, const char *what)
 	return -EINVAL;
 }
 
-static int open_file(struct block_image *image, const struct block_options *options, mode_t *mode)
+static int open_file(struct block_image *image, const struct block_options *options)
 {
 	struct stat status = { 0 };
 	int flags = O_CLOEXEC | O_NONBLOCK | (options->read_only ? O_RDONLY : O_RDWR) |
@@ -69,7 +69,7 @@ static int open_file(struct block_image *image, const struct block_options *opti
 		return complain(options,
 			S_ISDIR(status.st_mode) ? "is a directory; give an image or a block device"
 						: "is neither a regular file nor a block device");
-	*mode = status.st_mode;
+	image->mode = status.st_mode;
 	image->size = (uint64_t)status.st_size;
 	return 0;
 }
@@ -158,8 +158,7 @@ static int measure_file(struct block_image *image, const struct block_options *o
 }
 
 /* What direct I/O needs here; where the host does not say, what is enough everywhere. */
-static int find_alignment(
-	struct block_image *image, const struct block_options *options, mode_t mode)
+static int find_alignment(struct block_image *image, const struct block_options *options)
 {
 	struct statx status = { 0 };
 
@@ -167,7 +166,7 @@ static int find_alignment(
 	if (!options->direct)
 		return 0;
 	image->memory_alignment = image->offset_alignment = BLOCK_MAX_ALIGNMENT;
-	if (S_ISBLK(mode))
+	if (S_ISBLK(image->mode))
 		image->offset_alignment = image->logical_size;
 	if (statx(image->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 &&
 		(status.stx_mask & STATX_DIOALIGN) != 0 && status.stx_dio_offset_align != 0) {
@@ -185,20 +184,36 @@ static int find_alignment(
 	return 0;
 }
 
+static int measure(struct block_image *image, const struct block_options *options)
+{
+	int error = S_ISBLK(image->mode) ? measure_device(image, options)
+					 : measure_file(image, options);
+
+	return error == 0 ? find_alignment(image, options) : error;
+}
+
+/* All else in it is for qemu-storage-daemon to judge. */
+static int check_qcow2(const struct block_image *image, const struct block_options *options)
+{
+	static const char magic[] = { 'Q', 'F', 'I', '\xfb' };
+	char head[BLOCK_MAX_ALIGNMENT] __attribute__((aligned(BLOCK_MAX_ALIGNMENT))) = { 0 };
+
+	if (pread(image->fd, head, sizeof(head), 0) >= (ssize_t)sizeof(magic) &&
+		memcmp(head, magic, sizeof(magic)) == 0)
+		return 0;
+	return complain(options, "is no qcow2 image; if it is a raw one, leave format=qcow2 away");
+}
+
 int block_image_open(struct block_image *image, const struct block_options *options)
 {
-	mode_t mode = 0;
 	int error;
 
 	*image = (struct block_image){ .fd = -1 };
-	error = open_file(image, options, &mode);
+	error = open_file(image, options);
 	if (error == 0)
 		error = lock_image(image, options);
 	if (error == 0)
-		error = S_ISBLK(mode) ? measure_device(image, options)
-				      : measure_file(image, options);
-	if (error == 0)
-		error = find_alignment(image, options, mode);
+		error = options->qcow2 ? check_qcow2(image, options) : measure(image, options);
 	if (error != 0)
 		block_image_close(image);
 	return error;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A network interface of the guest: a tap, served by the kernel's vhost, which leaves it in the
- * machine's hands, or by a worker, which gets it.
+ * machine's hands, or by a worker, which gets it; or a worker with passt at its other end.
  */
 #include "devices/virtio/net.h"
 
+#include "devices/virtio/net_passt.h"
 #include "devices/virtio/net_tap.h"
 #include "devices/virtio/vhost_kernel.h"
 #include "devices/virtio/virtio_device.h"
@@ -34,7 +35,8 @@ struct net {
 	struct virtio_device virtio;
 	struct vhost_kernel kernel;
 	struct net_tap tap;
-	char name[16]; /* "net0" */
+	struct worker passt; /* pid_fd -1: not started */
+	char name[16];	     /* "net0" */
 };
 
 static struct net *to_net(struct vhost_kernel *kernel)
@@ -81,6 +83,7 @@ static void net_destroy(struct device *device)
 	virtio_device_close(&net->virtio, END_GRACE_MS);
 	vhost_kernel_close(&net->kernel);
 	net_tap_close(&net->tap);
+	worker_stop(&net->passt, END_GRACE_MS);
 	free(net);
 }
 
@@ -189,8 +192,11 @@ static int open_device(
 int net_check(const struct net_options *options)
 {
 	struct net net = { .kernel.fd = -1, .name = "net" };
-	int error = net_tap_open(&net.tap, options), second = 0;
+	int error, second = 0;
 
+	if (options->user)
+		return net_passt_check();
+	error = net_tap_open(&net.tap, options);
 	if (options->vhost)
 		second = vhost_kernel_open(&net.kernel, &net_kind, net.name);
 	vhost_kernel_close(&net.kernel);
@@ -209,14 +215,17 @@ int net_create(struct machine *machine, const struct net_options *options, const
 	if (net == NULL)
 		return -ENOMEM;
 	net->kernel.fd = -1;
+	net->passt = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
 	snprintf(net->name, sizeof(net->name), "net%u", (unsigned int)position);
-	error = net_tap_open(&net->tap, options);
+	error = options->user ? net_passt_start(&net->passt, options, &net->tap)
+			      : net_tap_open(&net->tap, options);
 	if (error == 0) {
 		choose_mac(net, options, vm_name, position, mac);
 		error = open_device(net, machine, options->vhost, mac);
 	}
 	if (error != 0) {
 		net_tap_close(&net->tap);
+		worker_stop(&net->passt, END_GRACE_MS);
 		free(net);
 		return error;
 	}

@@ -10,21 +10,36 @@
 struct device;
 struct machine;
 
-#define NET_MAC_SIZE 6
+#define NET_MAC_SIZE	 6
 
-/* `--net`: a tap by its name, or by a descriptor that the VMM was started with. */
+#define NET_MAX_FORWARDS 16
+
+/* A port of the host's that leads to one of the guest's. */
+struct net_forward {
+	bool udp;
+	char address[16]; /* of the host's, IPv4; empty: all */
+	uint16_t host_port, guest_port;
+};
+
+/*
+ * `--net`: a tap by its name, or by a descriptor that the VMM was started with; or a network that
+ * passt makes of the host's, in user space.
+ */
 struct net_options {
 	const char *tap; /* NULL: `fd` */
 	int fd;
+	bool user; /* none of these two */
+	struct net_forward forwards[NET_MAX_FORWARDS];
+	size_t forward_count;
 	bool vhost; /* served by the kernel; otherwise by a jailed worker */
 	bool mac_given;
 	uint8_t mac[NET_MAC_SIZE];
 };
 
 /*
- * Opens the tap and claims a register file and an interrupt, for the interface number `position`,
- * from 0, of the VM called `vm_name` (NULL: it has no name). Returns 0 with *device, or -errno with
- * a line logged that names cause and remedy.
+ * Opens the tap or starts passt, and claims a register file and an interrupt, for the interface
+ * number `position`, from 0, of the VM called `vm_name` (NULL: it has no name). Returns 0 with
+ * *device, or -errno with a line logged that names cause and remedy.
  */
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
 	size_t position, struct device **device);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,6 +79,14 @@ static bool take_header(struct net_worker *worker, struct virtio_net_hdr_mrg_rxb
 	return have == NET_HEADER_SIZE;
 }
 
+/* False when the stream takes nothing now, or ever again. */
+static bool stream_took(struct net_worker *worker, int result)
+{
+	if (result < 0)
+		worker->broken = result;
+	return result > 0;
+}
+
 /* Sends the frame in hand. False when the tap takes none now. */
 static bool send_frame(struct net_worker *worker)
 {
@@ -93,6 +102,10 @@ static bool send_frame(struct net_worker *worker)
 	count = gather(worker, 1, 0, chain->readable_count, NET_HEADER_SIZE);
 	if (count == 0)
 		goto bad;
+	if (worker->stream != NULL)
+		return stream_took(worker,
+			net_stream_send(worker->stream, worker->parts, count,
+				chain->readable_bytes - NET_HEADER_SIZE));
 	if (writev(worker->tap.fd, worker->parts, (int)count) < 0) {
 		if (errno == EAGAIN)
 			return false;
@@ -115,8 +128,9 @@ void net_worker_transmit(struct net_worker *worker)
 	struct virtqueue *ring = &back->queues[TRANSMIT_QUEUE].ring;
 	unsigned int budget = FRAMES_PER_TURN;
 
-	worker->tap_full = false;
-	if (!vhost_user_back_ready(back, TRANSMIT_QUEUE))
+	worker->tap_full =
+		worker->stream != NULL && !stream_took(worker, net_stream_flush(worker->stream));
+	if (worker->tap_full || !vhost_user_back_ready(back, TRANSMIT_QUEUE))
 		return;
 	virtqueue_disable_kicks(ring);
 	for (; budget > 0; budget--) {
@@ -134,6 +148,8 @@ void net_worker_transmit(struct net_worker *worker)
 	}
 	if (budget == 0)
 		worker->again = true;
+	if (worker->stream != NULL && !stream_took(worker, net_stream_flush(worker->stream)))
+		worker->tap_full = true;
 	vhost_user_back_signal(back, TRANSMIT_QUEUE);
 }
 
@@ -145,6 +161,28 @@ static __attribute__((noinline)) ssize_t read_parts(
 	const struct net_worker *worker, unsigned int count)
 {
 	return readv(worker->tap.fd, worker->parts, (int)count);
+}
+
+/* The same from a program's stream, which has no headers. */
+static enum arrival read_stream_frame(struct net_worker *worker, uint32_t *used)
+{
+	const struct virtio_net_hdr_mrg_rxbuf header = { .num_buffers = htole16(1) };
+	uint8_t *frame;
+	size_t size;
+	int result = net_stream_receive(worker->stream, &frame, &size);
+
+	if (result < 0)
+		worker->broken = result;
+	if (result <= 0)
+		return NO_FRAME;
+	*used = NET_HEADER_SIZE + (uint32_t)size;
+	if (*used > worker->chain.writable_bytes)
+		return FRAME_LOST;
+	memcpy(frame - NET_HEADER_SIZE, &header, sizeof(header));
+	return virtqueue_copy_to_chain(&worker->chain, &worker->back.memory,
+		       frame - NET_HEADER_SIZE, *used) == *used
+		? FRAME_IN_BUFFER
+		: FRAME_LOST;
 }
 
 /* Reads a frame into the buffer in hand; *used is what of it was written. */
@@ -216,7 +254,8 @@ void net_worker_receive(struct net_worker *worker)
 		}
 		if (!buffer_fits(worker))
 			continue;
-		arrival = read_frame(worker, &used);
+		arrival = worker->stream != NULL ? read_stream_frame(worker, &used)
+						 : read_frame(worker, &used);
 		if (arrival == FRAME_IN_BUFFER) {
 			virtqueue_push(ring, worker->chain.head, used);
 			continue;
@@ -232,20 +271,28 @@ void net_worker_receive(struct net_worker *worker)
 	vhost_user_back_signal(back, RECEIVE_QUEUE);
 }
 
-void net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap)
+int net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap)
 {
 	memset(worker, 0, offsetof(struct net_worker, parts));
 	worker->tap = *tap;
+	if (tap->is_stream) {
+		worker->stream = malloc(sizeof(*worker->stream));
+		if (worker->stream == NULL)
+			return -ENOMEM;
+		net_stream_init(worker->stream, tap->fd);
+	}
 	worker->device = (struct vhost_user_back_device){
 		.features = tap->features | BIT(VIRTIO_NET_F_MAC),
 		.queue_count = QUEUE_COUNT,
 	};
 	vhost_user_back_init(&worker->back, socket, &worker->device);
+	return 0;
 }
 
 void net_worker_close(struct net_worker *worker)
 {
 	vhost_user_back_close(&worker->back);
+	free(worker->stream);
 }
 
 static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
@@ -265,7 +312,10 @@ static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
 	};
 	/* Left out while nothing is wanted, as an interface that is gone is an error all the time.
 	 */
-	fds[TAP] = (struct pollfd){ .fd = events != 0 ? worker->tap.fd : -1, .events = events };
+	fds[TAP] = (struct pollfd){
+		.fd = events != 0 || worker->stream != NULL ? worker->tap.fd : -1,
+		.events = events,
+	};
 	if (poll(fds, POLL_FDS, worker->again ? 0 : -1) < 0)
 		return -errno;
 	worker->again = false;
@@ -305,7 +355,7 @@ int net_worker_run(struct net_worker *worker)
 			continue;
 		}
 		if ((fds[TAP].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-			log_error("the tap %s is gone", worker->tap.name);
+			log_error("%s is gone", worker->tap.name);
 			return -ENODEV;
 		}
 		if (fds[RECEIVE_KICK].revents != 0)
@@ -314,5 +364,11 @@ int net_worker_run(struct net_worker *worker)
 			vhost_user_back_kicked(&worker->back, TRANSMIT_QUEUE);
 		net_worker_transmit(worker);
 		net_worker_receive(worker);
+		if (worker->broken != 0) {
+			log_error("%s: %s", worker->tap.name,
+				worker->broken == -ECONNRESET ? "it is gone"
+							      : strerror(-worker->broken));
+			return worker->broken;
+		}
 	}
 }

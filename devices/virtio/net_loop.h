@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A network interface's worker at work: frames between the guest's queues and a tap, by readv() and
- * writev() straight from and into guest memory. One thread, one poll loop.
+ * writev() straight from and into guest memory, or a program's stream. One thread, one poll loop.
  */
 #ifndef DEVICES_VIRTIO_NET_LOOP_H
 #define DEVICES_VIRTIO_NET_LOOP_H
@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "devices/virtio/net_header.h"
+#include "devices/virtio/net_stream.h"
 #include "devices/virtio/net_tap.h"
 #include "devices/virtio/vhost_user_back.h"
 #include "devices/virtio/virtqueue.h"
@@ -22,6 +23,8 @@ struct net_worker {
 	struct vhost_user_back back;
 	struct vhost_user_back_device device;
 	struct net_tap tap;
+	struct net_stream *stream;		  /* malloc'ed; NULL: the tap is one */
+	int broken;				  /* -errno of the stream, which ends the worker */
 	uint64_t negotiated;			  /* the features that the tap was last told */
 	bool again;				  /* the turn was over before the work was */
 	bool tap_full;				  /* wait until it takes frames again */
@@ -32,8 +35,8 @@ struct net_worker {
 	uint8_t excess[NET_FRAME_MAX]; /* of a frame that is longer than the guest's buffer */
 };
 
-/* `socket` to the front end stays the caller's; *tap is open. */
-void net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap);
+/* `socket` to the front end stays the caller's; *tap is open. Returns 0 or -ENOMEM. */
+int net_worker_init(struct net_worker *worker, int socket, const struct net_tap *tap);
 
 /* Serves until the front end is gone (0), or -errno (logged). */
 int net_worker_run(struct net_worker *worker);

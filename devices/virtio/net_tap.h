@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host's end of a guest's network interface: a tap, or a macvtap, that exists already. */
+/*
+ * The host's end of a guest's network interface: a tap, or a macvtap, that exists already; or what
+ * net_passt.h has in its place.
+ */
 #ifndef DEVICES_VIRTIO_NET_TAP_H
 #define DEVICES_VIRTIO_NET_TAP_H
 
@@ -11,7 +14,8 @@
 #include "devices/virtio/net.h"
 
 struct net_tap {
-	int fd; /* non-blocking; each frame with a header of 12 bytes before it (5.1.6) */
+	int fd;		/* non-blocking; each frame with a header of 12 bytes before it (5.1.6) */
+	bool is_stream; /* no tap, but a program's socket: net_stream.h */
 	char name[IFNAMSIZ]; /* of the interface */
 	uint64_t features;   /* virtio's, that the tap can carry: checksums and segmentation */
 	bool has_mac;	     /* a macvtap, which gets frames for its own address only ... */

@@ -3,11 +3,13 @@
 
 #include "devices/virtio/vhost_user.h"
 #include "vmm/base/clock.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -266,8 +268,12 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 		.used = (uintptr_t)queue->used,
 		.available = (uintptr_t)queue->available,
 	};
-	int error = set_state(user, VHOST_USER_SET_VRING_NUM, queue->index, queue->size);
+	int error;
 
+	if (queue->index >= VHOST_USER_FRONT_MAX_QUEUES)
+		return -EINVAL;
+	user->queues[queue->index] = *queue;
+	error = set_state(user, VHOST_USER_SET_VRING_NUM, queue->index, queue->size);
 	if (error == 0)
 		error = set_state(user, VHOST_USER_SET_VRING_BASE, queue->index, 0);
 	if (error == 0)
@@ -286,10 +292,39 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 	return error;
 }
 
+/*
+ * Until all that the driver made available has been used. Both indices are the guest's and may be
+ * anything: they keep this waiting once, up to the deadline, and not again.
+ */
+static void wait_for_requests(struct vhost_user_front *user, const struct vhost_queue *queue)
+{
+	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
+	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
+	const volatile uint16_t *used = (const uint16_t *)queue->used + 1;
+	struct pollfd end = { .fd = user->socket, .events = POLLRDHUP };
+	const int64_t deadline = clock_ms() + user->deadline_ms;
+
+	/* The driver may have been stopped between the two. */
+	event_signal(queue->kick_fd);
+	while (*available != *used && poll(&end, 1, 1) <= 0) {
+		if (clock_ms() < deadline)
+			continue;
+		log_warning("%s: requests of the guest's have not ended within %d s", user->name,
+			VHOST_DEADLINE_MS / 1000);
+		user->uses_all = false;
+		return;
+	}
+}
+
 static int stop_queue(struct vhost_front *front, uint32_t index)
 {
+	struct vhost_user_front *user = to_user(front);
 	struct vhost_user_vring_state state = { .index = index }, reply = state;
-	int error = transact(to_user(front),
+	int error;
+
+	if (user->uses_all && user->error == 0)
+		wait_for_requests(user, &user->queues[index]);
+	error = transact(user,
 		&(struct request){ .id = VHOST_USER_GET_VRING_BASE,
 			.payload = &state,
 			.size = sizeof(state),
@@ -297,7 +332,7 @@ static int stop_queue(struct vhost_front *front, uint32_t index)
 			.reply_size = sizeof(reply) });
 
 	if (error == 0 && reply.index != index)
-		return fail(to_user(front), -EPROTO, VHOST_USER_GET_VRING_BASE);
+		return fail(user, -EPROTO, VHOST_USER_GET_VRING_BASE);
 	return error;
 }
 

@@ -12,6 +12,8 @@
 
 #include "devices/virtio/vhost.h"
 
+#define VHOST_USER_FRONT_MAX_QUEUES 16
+
 struct vhost_user_front {
 	struct vhost_front front;
 	const char *name; /* of the device, for the log */
@@ -21,6 +23,10 @@ struct vhost_user_front {
 	uint32_t queue_count; /* that the back end has, as far as it says; those that were asked for
 			       * otherwise */
 	bool protocol_negotiated; /* VHOST_USER_F_PROTOCOL_FEATURES */
+	/* Set by the caller for a back end that does not end the requests of a queue before it
+	 * answers that it stopped it, as QEMU's do not: stop_queue() waits for them. */
+	bool uses_all;
+	struct vhost_queue queues[VHOST_USER_FRONT_MAX_QUEUES]; /* as they were started */
 	int error; /* after the first failure every operation returns it: the stream is out of step
 		    */
 };

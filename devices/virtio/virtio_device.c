@@ -7,10 +7,12 @@
 #include "vmm/base/layout.h"
 #include "vmm/base/log.h"
 #include "vmm/base/mmio.h"
+#include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct virtio_device *to_virtio(struct device *device)
@@ -22,6 +24,9 @@ static struct virtio_device *to_virtio(struct device *device)
 #define GIC_SPI		     0
 #define IRQ_TYPE_EDGE_RISING 1
 
+/* A program that ends closes its sockets some time before it can be waited for. */
+#define CLOSED_TO_ENDED_MS   1000
+
 static void worker_ended(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
@@ -32,14 +37,16 @@ static void worker_ended(struct event_source *source)
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
 }
 
-/* A back end that is no child of ours. */
+/* A back end that is not ours, or no child of ours. */
 static void connection_ended(struct event_source *source)
 {
 	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
+	char reason[128] = "its back end closed the connection";
 
 	event_loop_remove(virtio->device.machine->loop, source);
-	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
-		"its back end closed the connection");
+	if (virtio->worker.pid_fd >= 0 && worker_has_ended(&virtio->worker, CLOSED_TO_ENDED_MS))
+		worker_reap(&virtio->worker, reason, sizeof(reason));
+	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
 }
 
 static void queue_failed(struct event_source *source)
@@ -78,7 +85,7 @@ static int watch(struct virtio_device *virtio)
 	error = event_loop_add(loop, &virtio->queue_failed);
 	if (error != 0)
 		return error;
-	if (virtio->worker.pid_fd >= 0) {
+	if (virtio->worker.pid_fd >= 0 && virtio->worker.stop_signal == 0) {
 		virtio->worker_ended.fd = virtio->worker.pid_fd;
 		virtio->worker_ended.ready = worker_ended;
 		error = event_loop_add(loop, &virtio->worker_ended);
@@ -145,6 +152,44 @@ int virtio_device_plan(struct machine *machine, const char *name)
 	return claim(machine, name, &base, &spi);
 }
 
+/* Returns `error`, or for a path that is no good -EINVAL. */
+static int complain(const char *option, const char *path, int error)
+{
+	if (error == -ENAMETOOLONG) {
+		log_error("%s vhost-user=%s: the path is longer than the %zu bytes that a socket's "
+			  "may have; give a shorter one",
+			option, path, UNIX_SOCKET_LONGEST_PATH);
+		return -EINVAL;
+	}
+	log_error("%s vhost-user=%s: %s; start its back end first", option, path, strerror(-error));
+	return error;
+}
+
+int virtio_device_check_peer(const char *option, const char *path)
+{
+	int error = unix_socket_check_peer(path);
+
+	return error != 0 ? complain(option, path, error) : 0;
+}
+
+int virtio_device_connect(struct worker *connection, const char *option, const char *path)
+{
+	struct sockaddr_un address;
+	int error = unix_socket_address(&address, path);
+
+	*connection = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
+	if (error != 0)
+		return complain(option, path, error);
+	connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connection->socket >= 0 &&
+		connect(connection->socket, (const struct sockaddr *)&address, sizeof(address)) ==
+			0)
+		return 0;
+	error = complain(option, path, -errno);
+	close_fd(&connection->socket);
+	return error;
+}
+
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	const struct virtio_device_options *options, struct worker *worker)
 {
@@ -162,6 +207,8 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
 		options->fewer_queues ? 1 : options->queue_count);
+	virtio->front.uses_all = options->uses_all;
+	virtio->front.front.features &= ~options->hidden;
 	if (virtio->front.queue_count > options->queue_count)
 		virtio->front.queue_count = options->queue_count;
 	if (error == 0)

@@ -28,12 +28,12 @@ struct virtio_device {
 	struct virtio_mmio mmio;
 	struct vhost_front *back_end;  /* `front`, or the kernel's */
 	struct vhost_user_front front; /* not used with the kernel's */
-	struct worker worker;	       /* pid_fd -1: the back end is no child of ours */
-	int socket; /* the front end's; not in `worker`, whose reaping would close it
-		     * under a vCPU */
+	struct worker worker; /* or a program; pid_fd -1: the back end is no child of ours */
+	int socket;	      /* the front end's; not in `worker`, whose reaping would close it
+			       * under a vCPU */
 	uint32_t spi;
 	bool attached;
-	struct event_source worker_ended; /* by its pid_fd; another's back end by its socket */
+	struct event_source worker_ended; /* by its pid_fd; a foreign back end by its socket */
 	struct event_source queue_failed;
 };
 
@@ -43,6 +43,8 @@ struct virtio_device_options {
 	uint32_t device_id;
 	uint32_t queue_count;
 	bool fewer_queues; /* as many as the back end has, at most queue_count */
+	uint64_t hidden;   /* features of the back end that the guest is not offered */
+	bool uses_all;	   /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
 	const void *config; /* NULL: the back end has it */
@@ -50,6 +52,15 @@ struct virtio_device_options {
 
 /* Claims what virtio_device_init() claims, for a device that is planned and not made. */
 int virtio_device_plan(struct machine *machine, const char *name);
+
+/*
+ * Connects to the socket at `path`, of a back end that is no child of ours, as virtio_device_init()
+ * takes it. Returns 0 or -errno, with a line logged that names `option`.
+ */
+int virtio_device_connect(struct worker *connection, const char *option, const char *path);
+
+/* Whether it could, as far as can be told without connecting. Returns 0 or -errno (logged). */
+int virtio_device_check_peer(const char *option, const char *path);
 
 /*
  * Takes over *worker, which was just started: greets it, claims addresses and an interrupt, and

@@ -45,6 +45,12 @@ def sysroot() -> Path:
 
 
 @functools.cache
+def programs() -> Path:
+    """Where the programs are that bpmp-vmm starts, with their libraries."""
+    return Path(ask(RIG / "sysroot", "programs"))
+
+
+@functools.cache
 def kernel(series: str = "") -> Path:
     """The Image that hosts and guests boot; with a series, one for guests alone."""
     return Path(_kernel_answer(series)["IMAGE"])
@@ -99,14 +105,14 @@ def bare() -> Path:
     return image
 
 
-def libraries(program: Path) -> list[tuple[str, Path]]:
+def libraries(program: Path, *roots: Path) -> list[tuple[str, Path]]:
     """The dynamic loader and the libraries that a program needs: (path on the host, file)."""
     found: dict[str, Path] = {}
-    _add_needed(program, found)
+    _add_needed(program, found, (sysroot(), *roots))
     return sorted(found.items())
 
 
-def _add_needed(program: Path, found: dict[str, Path]) -> None:
+def _add_needed(program: Path, found: dict[str, Path], roots: tuple[Path, ...]) -> None:
     listing = subprocess.run([f"{CROSS}readelf", "-ldW", str(program)], stdout=subprocess.PIPE,
                              text=True, check=True).stdout
     for line in listing.splitlines():
@@ -114,14 +120,14 @@ def _add_needed(program: Path, found: dict[str, Path]) -> None:
             name = line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
             target = f"/lib/{name}"
             if target not in found:
-                found[target] = _find_library(name)
-                _add_needed(found[target], found)
+                found[target] = _find_library(name, roots)
+                _add_needed(found[target], found, roots)
 
 
-def _find_library(name: str) -> Path:
-    root = sysroot()
-    for place in ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib"):
-        candidate = root / place / name
-        if candidate.exists():
-            return candidate
-    raise RuntimeError(f"{name} is not under {root}: add its package to tests/rig/sysroot")
+def _find_library(name: str, roots: tuple[Path, ...]) -> Path:
+    for root in roots:
+        for place in ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib"):
+            candidate = root / place / name
+            if candidate.exists():
+                return candidate
+    raise RuntimeError(f"{name} is not under {roots}: add its package to tests/rig/sysroot")

@@ -62,7 +62,8 @@ class Board:
         """Starts the board and returns when its host takes commands."""
         started = time.monotonic()
         archive = self._directory / "host.cpio"
-        archive.write_bytes(initramfs.host(self.kind.guest, self.kind.kernels))
+        archive.write_bytes(initramfs.host(self.kind.guest, self.kind.kernels,
+                                           self.kind.programs))
         listeners = {name: qemu.Listener(self._directory, name)
                      for name in ("console", "wire", "agent")}
         place = {name: f"unix:{listener.path}" for name, listener in listeners.items()}

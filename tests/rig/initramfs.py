@@ -15,6 +15,8 @@ import kernel_formats
 
 BUSYBOX = "bin/busybox"
 GUEST_MODULES = ("rig_mrq.ko", "evdev.ko")
+PROGRAMS = ("usr/bin/qemu-storage-daemon", "usr/bin/qemu-img", "usr/bin/passt")
+SERVERS = ("usr/lib/qemu/virtiofsd", "usr/libexec/virtiofsd")  # the one that Debian's release has
 
 
 class Archive:
@@ -75,7 +77,8 @@ def _base(init: Path) -> Archive:
     archive.copy(BUSYBOX, artifacts.sysroot() / BUSYBOX)
     archive.link("bin/sh", "busybox")
     archive.copy("init", init)
-    archive.file("etc/passwd", b"root::0:0::/root:/bin/sh\nvmm::1000:1000::/tmp:/bin/sh\n")
+    archive.file("etc/passwd", b"root::0:0::/root:/bin/sh\nvmm::1000:1000::/tmp:/bin/sh\n"
+                 b"nobody:x:65534:65534::/:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\nvmm:x:1000:\n")
     return archive
 
@@ -100,7 +103,22 @@ def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 
-def host(series: str = "", kernels: bool = False) -> bytes:
+def _add_programs(archive: Archive) -> None:
+    """What bpmp-vmm starts, and what makes images for it."""
+    libraries: dict[str, Path] = {}
+    for name in (*PROGRAMS, *SERVERS):
+        program = artifacts.programs() / name
+        if name in SERVERS and not program.exists():
+            continue
+        archive.copy(f"usr/bin/{program.name}", program)
+        libraries |= artifacts.libraries(program, artifacts.programs())
+    if artifacts.VMM.exists():
+        libraries = dict(libraries.items() - artifacts.libraries(artifacts.VMM))
+    for path, library in sorted(libraries.items()):
+        archive.copy(path.lstrip("/"), library)
+
+
+def host(series: str = "", kernels: bool = False, programs: bool = False) -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
@@ -109,6 +127,8 @@ def host(series: str = "", kernels: bool = False) -> bytes:
         archive.copy("usr/bin/bpmp-vmm", artifacts.VMM)
         for path, library in artifacts.libraries(artifacts.VMM):
             archive.copy(path.lstrip("/"), library)
+    if programs:
+        _add_programs(archive)
     _add_modules(archive, for_guest=False)
     archive.copy("guest/Image", artifacts.kernel(series), 0o644)
     archive.file("guest/initrd", guest(series))

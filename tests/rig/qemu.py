@@ -33,6 +33,7 @@ class Kind:
     icount: bool = False  # the clock counts instructions: 1 ns each
     words: str = ""  # more for the host's kernel command line
     kernels: bool = False  # the host has the guest's kernel in other formats, too
+    programs: bool = False  # the host has the programs that bpmp-vmm starts
     guest: str = ""  # the series of the guests' kernel, if it is not the host's
 
     @property
@@ -40,6 +41,7 @@ class Kind:
         name = f"a-gicv{self.gic}-{self.cpus}cpu" if self.board == "a" else "b"
         name += "-icount" if self.icount else ""
         name += "-kernels" if self.kernels else ""
+        name += "-programs" if self.programs else ""
         name += f"-guest{self.guest}" if self.guest else ""
         return name + "".join("-" + word.split("=")[0] for word in self.words.split()[:1])
 

@@ -11,11 +11,12 @@ from board import Board
 
 BPMP = "/sys/kernel/debug/bpmp"
 IOMMU = "/sys/kernel/debug/rig_iommu"
+PROGRAMS = ("qemu-storage-daemon", "passt")  # that bpmp-vmm starts
 
 
 class Process(NamedTuple):
     pid: int
-    role: str  # "machine", or the worker's kind
+    role: str  # "machine", the worker's kind, or the program's name
 
 
 class Request(NamedTuple):
@@ -39,17 +40,20 @@ class Memory:
 
 def processes(host: Board) -> list[Process]:
     """Every process of every VM: a worker's name may differ, its executable does not."""
-    listing = host.run("ls -l /proc/[0-9]*/exe 2>/dev/null | grep 'bin/bpmp-vmm'").output
-    pids = [int(pid) for pid in re.findall(r"/proc/(\d+)/exe", listing)]
+    listing = host.run("ls -l /proc/[0-9]*/exe 2>/dev/null | grep usr/bin/").output
     found = []
-    for pid in pids:
+    for pid, program in re.findall(r"/proc/(\d+)/exe -> \S*bin/(\S+)", listing):
+        if program in PROGRAMS:
+            found.append(Process(int(pid), program))
+        if program != "bpmp-vmm":
+            continue
         words = host.run(f"tr '\\0' '\\n' </proc/{pid}/cmdline").output.split("\n")
-        found.append(Process(pid, words[2] if words[1:2] == ["worker"] else "machine"))
+        found.append(Process(int(pid), words[2] if words[1:2] == ["worker"] else "machine"))
     return found
 
 
 def worker(host: Board, kind: str) -> int:
-    """The process id of the only worker of a kind."""
+    """The process id of the only worker of a kind, or of the only such program."""
     pids = [process.pid for process in processes(host) if process.role == kind]
     assert len(pids) == 1, f"workers of kind {kind}: {pids}"
     return pids[0]

@@ -82,6 +82,25 @@ Test(block_image, what_is_no_image)
 	assert_refused(&(struct block_options){ .path = path }, -EINVAL, "truncate -s %512");
 }
 
+/* Its size is its own matter, and 512 bytes are no whole block for direct I/O. */
+Test(block_image, qcow2_is_known_by_its_first_bytes_alone)
+{
+	const struct block_options qcow2 = { .path = path, .qcow2 = true };
+	struct block_image image;
+	int fd;
+
+	assert_refused(&qcow2, -EINVAL, "is no qcow2 image");
+	make_image(3);
+	assert_refused(&qcow2, -EINVAL, "is no qcow2 image");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(write(fd, "QFI\xfb\0\0\0\3x", 9), 9);
+	close(fd);
+	cr_assert_eq(block_image_open(&image, &qcow2), 0, "%s", fake_log_text());
+	cr_assert(S_ISREG(image.mode));
+	assert_refused(&qcow2, -EAGAIN, "another VM has the image open");
+	block_image_close(&image);
+}
+
 Test(block_image, one_writer_or_many_readers)
 {
 	const struct block_options write = { .path = path };

@@ -41,8 +41,12 @@ static void setup(struct world *world)
 	world->worker = pair[1];
 	bpmp_supervisor_init(supervisor, &world->machine);
 	supervisor->deadline_ms = 100;
-	supervisor->worker =
-		(struct worker){ "bpmp", pid, (int)syscall(SYS_pidfd_open, pid, 0), pair[0] };
+	supervisor->worker = (struct worker){
+		.kind = "bpmp",
+		.pid = pid,
+		.pid_fd = (int)syscall(SYS_pidfd_open, pid, 0),
+		.socket = pair[0],
+	};
 	supervisor->ended.fd = supervisor->worker.pid_fd;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +55,8 @@ TestSuite(landlock, .init = make_files, .fini = remove_files, .timeout = 30);
 #define DENIED(call) HOLDS((call) < 0 && errno == EACCES)
 
 /* `check` runs behind the lock, in a process of its own. */
-static void behind(const struct jail_files *files, int (*check)(void))
+static void behind_rules(int (*lock)(const struct jail_files *files),
+	const struct jail_files *files, int (*check)(void))
 {
 	int *result = mmap(
 		NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -65,9 +67,7 @@ static void behind(const struct jail_files *files, int (*check)(void))
 	*result = -1;
 	child = fork();
 	if (child == 0) {
-		int error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
-			? -errno
-			: landlock_forbid_files(files);
+		int error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : lock(files);
 
 		*result = error == 0 ? check() : error;
 		_exit(0);
@@ -76,6 +76,11 @@ static void behind(const struct jail_files *files, int (*check)(void))
 	if (*result == -EOPNOTSUPP)
 		cr_skip_test("this kernel has no Landlock");
 	cr_assert_eq(*result, 0, "line %d", *result);
+}
+
+static void behind(const struct jail_files *files, int (*check)(void))
+{
+	behind_rules(landlock_forbid_files, files, check);
 }
 
 static int nothing_at(const char *path)
@@ -122,6 +127,45 @@ Test(landlock, the_machine_removes_its_socket_and_no_more)
 	const struct jail_files files = { .removable = { NULL, ours } };
 
 	behind(&files, its_socket);
+}
+
+static int program_with_one_file(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	HOLDS(fd >= 0);
+	fd = open(ours, O_RDWR | O_CLOEXEC);
+	HOLDS(fd >= 0 && ftruncate(fd, 1) == 0);
+	fd = open(other, O_RDONLY | O_CLOEXEC);
+	HOLDS(fd >= 0);
+	DENIED(open(other, O_WRONLY | O_CLOEXEC));
+	DENIED(unlink(ours));
+	DENIED(open("/tmp/landlock-new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	return 0;
+}
+
+static int program_without_files(void)
+{
+	HOLDS(open(ours, O_RDONLY | O_CLOEXEC) >= 0);
+	DENIED(open(ours, O_RDWR | O_CLOEXEC));
+	return 0;
+}
+
+static int bind_program_to_ours(const struct jail_files *files)
+{
+	int rules = landlock_program_rules(files == NULL ? -1 : kept);
+
+	if (rules < 0)
+		return rules;
+	return syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : 0;
+}
+
+Test(landlock, a_program_writes_to_its_file_and_no_other)
+{
+	static const struct jail_files none;
+
+	behind_rules(bind_program_to_ours, &none, program_with_one_file);
+	behind_rules(bind_program_to_ours, NULL, program_without_files);
 }
 
 Test(landlock, a_directory_that_is_not_there)

@@ -38,6 +38,11 @@ static void *run(void *argument)
 	return NULL;
 }
 
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
 static void failed(struct virtio_mmio *device, int error)
 {
 	(void)device;
@@ -52,7 +57,7 @@ static void start_driver(uint64_t features)
 	cr_assert_eq(test_register_read(&mmio, VIRTIO_MMIO_STATUS), 15);
 }
 
-static void begin(void)
+static void open_on(int wire_type, bool is_stream)
 {
 	struct virtio_mmio_options options = {
 		.name = "net0",
@@ -65,18 +70,30 @@ static void begin(void)
 		.memory = &ram.memory,
 		.failed = failed,
 	};
-	struct net_tap tap = { .name = "tap7", .features = OFFLOADS };
+	struct net_tap tap = { .name = "tap7", .is_stream = is_stream };
 
 	fake_log_capture();
 	test_ram_open(&ram, 0x400000);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, wire), 0);
+	cr_assert_eq(socketpair(AF_UNIX, wire_type | SOCK_NONBLOCK, 0, wire), 0);
 	tap.fd = wire[1];
-	net_worker_init(&worker, sockets[1], &tap);
+	if (!is_stream)
+		tap.features = OFFLOADS;
+	cr_assert_eq(net_worker_init(&worker, sockets[1], &tap), 0);
 	pthread_create(&thread, NULL, run, NULL);
 	cr_assert_eq(vhost_user_front_open(&front, sockets[0], "net0", 2), 0);
 	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
 	mmio.memory_fd = ram.fd;
+}
+
+static void begin(void)
+{
+	open_on(SOCK_SEQPACKET, false);
+}
+
+static void begin_stream(void)
+{
+	open_on(SOCK_STREAM, true);
 }
 
 static void end(void)
@@ -90,6 +107,7 @@ static void end(void)
 }
 
 TestSuite(net_loop, .init = begin, .fini = end, .timeout = 60);
+TestSuite(net_loop_stream, .init = begin_stream, .fini = end, .timeout = 60);
 
 static void notify(uint32_t queue)
 {
@@ -257,4 +275,63 @@ Test(net_loop, reset_takes_the_buffers_back)
 	start_driver(0);
 	offer_receive(BUFFER_SIZE);
 	assert_received(3, 100);
+}
+
+/* A program's stream has the frame's length in the place of the header. */
+Test(net_loop_stream, frames_go_out_behind_their_length)
+{
+	uint8_t frame[4 + 100];
+
+	start_driver(0);
+	for (int i = 0; i < 3; i++) {
+		send_frame((struct virtio_net_hdr_mrg_rxbuf){ .num_buffers = 0 }, 100);
+		cr_assert(readable(wire[0], 20000));
+		cr_assert_eq(recv(wire[0], frame, sizeof(frame), MSG_WAITALL), 104);
+		cr_assert_arr_eq(frame, ((uint8_t[]){ 0, 0, 0, 100, 0, 1, 2, 3 }), 8);
+		cr_assert_eq(frame[103], 99);
+	}
+}
+
+Test(net_loop_stream, frames_come_in_cut_as_they_like)
+{
+	uint8_t frame[2 * (4 + 300)] = { 0 };
+
+	frame[2] = frame[306] = 300 >> 8;
+	frame[3] = frame[307] = 300 & 0xff;
+	memset(frame + 4, 7, 300);
+	memset(frame + 308, 8, 300);
+	start_driver(0);
+	offer_receive(BUFFER_SIZE);
+	cr_assert_eq(write(wire[0], frame, 350), 350);
+	assert_received(7, 300);
+	offer_receive(BUFFER_SIZE);
+	usleep(20 * 1000);
+	cr_assert_eq(
+		write(wire[0], frame + 350, sizeof(frame) - 350), (ssize_t)sizeof(frame) - 350);
+	assert_received(8, 300);
+}
+
+static void end_broken(int error)
+{
+	pthread_join(thread, NULL);
+	cr_assert_eq(status, error);
+	/* For the end of the test. */
+	status = 0;
+	pthread_create(&thread, NULL, nothing, NULL);
+}
+
+Test(net_loop_stream, program_that_is_gone_ends_the_worker)
+{
+	start_driver(0);
+	close(wire[0]);
+	end_broken(-ENODEV);
+	cr_assert_not_null(strstr(fake_log_text(), "tap7 is gone"));
+}
+
+Test(net_loop_stream, length_that_makes_no_sense_ends_the_worker)
+{
+	start_driver(0);
+	offer_receive(BUFFER_SIZE);
+	cr_assert_eq(write(wire[0], "\377\377\377\377", 4), 4);
+	end_broken(-EPROTO);
 }

@@ -1,41 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line. */
-#include "tests/unit/fakes.h"
+#include "tests/unit/options_bench.h"
 #include "vmm/base/log.h"
-#include "vmm/options.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <stdio.h>
 #include <string.h>
-
-static struct options options;
-
-/* Parses words that spaces part; one that holds spaces is written with '~' for them. */
-static enum options_result parse(const char *line)
-{
-	static char words[8192];
-	char *argv[64] = { (char[]){ "bpmp-vmm" } };
-	int argc = 1;
-
-	cr_assert_lt((size_t)snprintf(words, sizeof(words), "%s", line), sizeof(words));
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
-		cr_assert_lt(argc, 63);
-		for (char *tilde = strchr(word, '~'); tilde; tilde = strchr(word, '~'))
-			*tilde = ' ';
-		argv[argc++] = word;
-	}
-	return options_parse(&options, argc, argv);
-}
-
-/* With a kernel. */
-static void assert_right(const char *line)
-{
-	static char whole[8192];
-
-	snprintf(whole, sizeof(whole), "--kernel Image %s", line);
-	cr_assert_eq(parse(whole), OPTIONS_RUN, "%s: %s", line, fake_log_text());
-}
 
 TestSuite(options, .init = fake_log_capture, .timeout = 20);
 
@@ -85,70 +56,6 @@ Test(options, run_is_the_default_verb)
 	cr_assert_eq(parse("--kernel Image run"), OPTIONS_BAD);
 }
 
-Test(options, network_interfaces_add_up)
-{
-	assert_right(
-		"--net tap=t0 --net fd=5,mac=52:54:00:12:34:5F --net mac=2:0:0:0:0:1,tap=br.1");
-	cr_assert_eq(options.net_count, 3);
-	cr_assert_str_eq(options.nets[0].tap, "t0");
-	cr_assert_not(options.nets[0].mac_given);
-	cr_assert_null(options.nets[1].tap);
-	cr_assert_eq(options.nets[1].fd, 5);
-	cr_assert(options.nets[1].mac_given);
-	cr_assert_arr_eq(options.nets[1].mac, ((uint8_t[]){ 0x52, 0x54, 0, 0x12, 0x34, 0x5f }), 6);
-	cr_assert_arr_eq(options.nets[2].mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 1 }), 6);
-	cr_assert(options.nets[0].vhost);
-	assert_right("--net tap=t,vhost=off");
-	cr_assert_not(options.nets[0].vhost);
-	assert_right("--net tap=t --net tap=t --net tap=t --net tap=t --net tap=t --net tap=t "
-		     "--net tap=t --net tap=t");
-	cr_assert_eq(options.net_count, 8);
-}
-
-Test(options, wrong_network_interfaces)
-{
-	static const char *const values[] = {
-		"tap=",
-		"fd=2",
-		"fd=4294967296",
-		"fd=-1",
-		"mac=52:54:00:12:34:56",
-		"t0",
-		"tap=t,fd=5",
-		"tap=a/b",
-		"tap=t%d",
-		"tap=..",
-		"tap=abcdefghijklmnop",
-		"tap=t,mac=52:54:00:12:34",
-		"tap=t,mac=52:54:00:12:34:56:78",
-		"tap=t,mac=53:54:00:12:34:56",
-		"tap=t,mac=00:00:00:00:00:00",
-		"tap=t,mac=52:54:00:12:34:5g",
-		"tap=t,mac=+2:0:0:0:0:1",
-		"tap=t,mac=52-54-00-12-34-56",
-	};
-	char line[96];
-
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		snprintf(line, sizeof(line), "--kernel Image --net %s", values[i]);
-		cr_assert_eq(parse(line), OPTIONS_BAD, "%s", line);
-	}
-	cr_assert_eq(parse("--kernel I --net fd=3 --net fd=3 --net fd=3 --net fd=3 --net fd=3 "
-			   "--net fd=3 --net fd=3 --net fd=3 --net fd=3"),
-		OPTIONS_BAD);
-}
-
-Test(options, vsock_takes_every_address_that_a_guest_may_have)
-{
-	assert_right("--vsock 3");
-	cr_assert_eq(options.vsock_cid, 3);
-	assert_right("--vsock cid=0xfffffffe");
-	cr_assert_eq(options.vsock_cid, 0xfffffffe);
-	cr_assert_eq(parse("--kernel Image --vsock 2"), OPTIONS_BAD);
-	cr_assert_eq(parse("--kernel Image --vsock 0xffffffff"), OPTIONS_BAD);
-	cr_assert_eq(parse("--kernel Image --vsock 0x100000003"), OPTIONS_BAD);
-	cr_assert_eq(parse("--kernel Image --vsock"), OPTIONS_BAD);
-}
 Test(options, serial)
 {
 	assert_right("");
@@ -268,6 +175,19 @@ Test(options, disks)
 	cr_assert_null(options.disks[0].path);
 	cr_assert_str_eq(options.disks[0].vhost_user, "/run/d");
 	assert_right("--disk a,serial=12345678901234567890");
+	cr_assert(!options.disks[0].qcow2, "never guessed");
+	assert_right("--disk a.qcow2,format=qcow2,ro,direct --disk b.qcow2");
+	cr_assert(options.disks[0].qcow2 && options.disks[0].read_only && options.disks[0].direct);
+	cr_assert(!options.disks[1].qcow2);
+}
+
+Test(options, shared_directories)
+{
+	assert_right("--fs vhost-user=/run/f,tag=home --fs tag=data,vhost-user=/run/d");
+	cr_assert_eq(options.fs_count, 2);
+	cr_assert_str_eq(options.fs[0].vhost_user, "/run/f");
+	cr_assert_str_eq(options.fs[0].tag, "home");
+	cr_assert_str_eq(options.fs[1].tag, "data");
 }
 
 Test(options, at_most_sixteen_disks)
@@ -447,12 +367,18 @@ static const struct {
 	{ "--kernel x --console unix=/a,file=/b", "--console", "give one of stdio" },
 	{ "--kernel x --console unix=", "--console unix=", "empty" },
 	{ "--kernel x --disk ro", "--disk ro: give the path", "vhost-user=SOCKET" },
-	{ "--kernel x --disk a,format=qcow2", "qcow2 is not built", "qemu-img convert" },
+	{ "--kernel x --disk a,format=qcow2,serial=x", "has no serials", "qemu-img convert" },
 	{ "--kernel x --disk a,format=vmdk", "vmdk", "raw, qcow2" },
 	{ "--kernel x --disk a,vhost-user=/s", "not both", "vhost-user=SOCKET" },
 	{ "--kernel x --disk vhost-user=/s,ro", "--disk vhost-user=/s,ro", "back end" },
 	{ "--kernel x --disk a,serial=123456789012345678901", "serial", "1 to 20" },
 	{ "--kernel x --disk a,serial=a/b", "serial", "without spaces and slashes" },
+	{ "--kernel x --fs /srv,tag=a", "--fs /srv,tag=a: give vhost-user=SOCKET", "tag=TAG" },
+	{ "--kernel x --fs tag=a", "give vhost-user=SOCKET", "virtiofsd" },
+	{ "--kernel x --fs vhost-user=/s", "give tag=TAG", "1 to 36 bytes" },
+	{ "--kernel x --fs vhost-user=/s,tag=1234567890123456789012345678901234567", "tag=TAG",
+		"1 to 36 bytes" },
+	{ "--kernel x --fs vhost-user=/s,tag=a --fs vhost-user=/t,tag=a", "tag=a", "twice" },
 	{ "--kernel x --disk a,raed-only", "raed-only", "unknown key" },
 	{ "--kernel x --rng maybe", "--rng maybe", "'on' or 'off'" },
 	{ "--kernel x --serial stdio", "--serial stdio", "--console none" },

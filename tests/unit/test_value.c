@@ -14,6 +14,7 @@ static struct target {
 	bool flag;
 	int choice;
 	struct value_list list;
+	const char *joined;
 } target;
 
 static const char *const choices[] = { "red", "green", NULL };
@@ -26,6 +27,7 @@ static const struct value_field fields[] = {
 	{ "flag", VALUE_BOOL, offsetof(struct target, flag), NULL },
 	{ "choice", VALUE_CHOICE, offsetof(struct target, choice), choices },
 	{ "list", VALUE_LIST, offsetof(struct target, list), NULL },
+	{ "joined", VALUE_JOINED, offsetof(struct target, joined), NULL },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -47,6 +49,16 @@ static void assert_wrong(const char *text, const char *words)
 
 /* Strings are never freed by design. */
 TestSuite(value, .timeout = 20);
+
+Test(value, what_is_given_several_times_is_joined)
+{
+	cr_assert_eq(parse("1,joined=a"), 0);
+	cr_assert_str_eq(target.joined, "a");
+	cr_assert_eq(parse("1,joined=a,flag,joined=b:c,joined=d"), 0);
+	cr_assert_str_eq(target.joined, "a:b:c:d");
+	cr_assert(target.flag);
+	assert_wrong("1,joined=a,joined=", "joined is empty");
+}
 
 Test(value, numbers)
 {

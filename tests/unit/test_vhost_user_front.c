@@ -164,3 +164,82 @@ Test(vhost_user_front, silence_ends_at_the_deadline)
 	cr_assert_eq(front.front.ops->stop_queue(&front.front, 0), -ETIMEDOUT);
 	close_worker();
 }
+
+/* Works when it is kicked; answers at once, whatever is under way. */
+static bool works, asked_while_busy;
+
+static void *serve_queue_1(void *argument)
+{
+	struct pollfd fds[] = { { .fd = worker_end_of_socket, .events = POLLIN },
+		{ .fd = kick_fd, .events = POLLIN } };
+	struct vhost_user_header header = { 0, 0, 0 };
+
+	(void)argument;
+	while (poll(fds, 2, -1) > 0) {
+		if (fds[1].revents != 0) {
+			signalled(kick_fd, 0);
+			if (works)
+				ring.used->idx = ring.available->idx;
+		}
+		if (fds[0].revents == 0)
+			continue;
+		if (recv(worker_end_of_socket, &header, sizeof(header), MSG_PEEK | MSG_WAITALL) <=
+			0)
+			break;
+		if (header.request == VHOST_USER_GET_VRING_BASE)
+			asked_while_busy = ring.used->idx != ring.available->idx;
+		if (vhost_user_back_receive(&back) != 0)
+			break;
+	}
+	return NULL;
+}
+
+static void open_busy(struct vhost_user_front *front)
+{
+	open_sockets();
+	vhost_user_back_init(&back, worker_end_of_socket, &device);
+	pthread_create(&worker, NULL, serve_queue_1, NULL);
+	cr_assert_eq(vhost_user_front_open(front, machine_end_of_socket, "test", QUEUES), 0);
+	front->uses_all = true;
+	front->queues[1] = queue_of_ring(1);
+	ring.available->idx = 3;
+	ring.used->idx = 0xfffe;
+}
+
+Test(vhost_user_front, requests_end_before_the_queue_is_taken_away)
+{
+	struct vhost_user_front front;
+
+	works = true;
+	open_busy(&front);
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 1), 0);
+	cr_assert(!asked_while_busy);
+	cr_assert_eq(ring.used->idx, 3);
+	cr_assert(front.uses_all);
+	close_worker();
+}
+
+/* The guest's memory may say anything. */
+Test(vhost_user_front, requests_that_never_end_are_waited_for_once)
+{
+	struct vhost_user_front front;
+
+	open_busy(&front);
+	front.deadline_ms = 300;
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 1), 0);
+	cr_assert(asked_while_busy);
+	cr_assert_not_null(strstr(fake_log_text(), "requests of the guest's have not ended"));
+	cr_assert(!front.uses_all);
+	close_worker();
+}
+
+Test(vhost_user_front, requests_of_a_back_end_that_is_gone_are_not_waited_for)
+{
+	struct vhost_user_front front;
+
+	open_busy(&front);
+	front.deadline_ms = INT32_MAX;
+	shutdown(worker_end_of_socket, SHUT_RDWR);
+	cr_assert_eq(front.front.ops->stop_queue(&front.front, 1), -ECONNRESET);
+	close_worker();
+}

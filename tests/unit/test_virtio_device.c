@@ -55,7 +55,9 @@ static void start_stand_in(struct stand_in *stand_in)
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	stand_in->socket = pair[1];
 	stand_in->ended = eventfd(0, EFD_NONBLOCK);
-	stand_in->worker = (struct worker){ "test", -1, dup(stand_in->ended), pair[0] };
+	stand_in->worker = (struct worker){
+		.kind = "test", .pid = -1, .pid_fd = dup(stand_in->ended), .socket = pair[0]
+	};
 	vhost_user_back_init(&stand_in->back, pair[1], &back_device);
 	pthread_create(&stand_in->thread, NULL, serve, stand_in);
 }

@@ -2,9 +2,15 @@
 #include "vmm/base/unix_socket.h"
 
 #include "vmm/base/file_check.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -99,4 +105,63 @@ int unix_socket_listen(const char *path, int backlog, mode_t mode)
 		return error;
 	}
 	return fd;
+}
+
+/* Where sockets may be, best first; a service of systemd's may write to the first alone. */
+static int make_directory(char *path, size_t size)
+{
+	const char *service = getenv("RUNTIME_DIRECTORY"), *user = getenv("XDG_RUNTIME_DIR");
+	const char *const places[] = { service, user, "/run", "/tmp" };
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		if (places[i] == NULL || places[i][0] != '/')
+			continue;
+		snprintf(path, size, "%.*s/bpmp-vmm-XXXXXX", (int)strcspn(places[i], ":"),
+			places[i]);
+		if (mkdtemp(path) != NULL)
+			return 0;
+		error = -errno;
+	}
+	return error;
+}
+
+/* By the directory's descriptor: its path may be longer than a socket's. */
+static int connect_within(int directory, int *listener, int *connection)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct sockaddr *to = (const struct sockaddr *)&address;
+	int error = 0;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/s", directory);
+	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*listener < 0 || *connection < 0 || bind(*listener, to, sizeof(address)) != 0)
+		return -errno;
+	if (listen(*listener, 1) != 0 || connect(*connection, to, sizeof(address)) != 0)
+		error = -errno;
+	unlinkat(directory, "s", 0);
+	return error;
+}
+
+int unix_socket_listen_unnamed(int *listener, int *connection)
+{
+	char path[PATH_MAX];
+	int directory, error = make_directory(path, sizeof(path));
+
+	*listener = *connection = -1;
+	if (error == 0) {
+		directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		error = directory < 0 ? -errno : connect_within(directory, listener, connection);
+		close_fd(&directory);
+		rmdir(path);
+	}
+	if (error == 0)
+		return 0;
+	log_error("cannot make a socket in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR, /run or /tmp: %s; "
+		  "name a directory that this user can write as RUNTIME_DIRECTORY",
+		strerror(-error));
+	close_fd(listener);
+	close_fd(connection);
+	return error;
 }

@@ -26,6 +26,13 @@ int unix_socket_check(const char *path);
  */
 int unix_socket_check_peer(const char *path);
 
+/*
+ * A listening SOCK_STREAM socket and a connection to it that nobody has accepted yet, for a program
+ * that takes no socket but one that listens. Nobody else can connect: its file was in a directory
+ * of this user's alone and is gone. Both are blocking. Returns 0 or -errno (logged).
+ */
+int unix_socket_listen_unnamed(int *listener, int *connection);
+
 /* Longest path, in bytes. */
 #define UNIX_SOCKET_LONGEST_PATH (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 

@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "vmm/base/spawn.h"
+
 /* In the worker: its end of the socket pair, and the first of the given descriptors. */
-#define WORKER_SOCKET		 3
-#define WORKER_FIRST_FD		 4
-#define WORKER_MAX_FDS		 8
+#define WORKER_SOCKET		 SPAWN_FIRST_FD
+#define WORKER_FIRST_FD		 (SPAWN_FIRST_FD + 1)
+#define WORKER_MAX_FDS		 (SPAWN_MAX_FDS - 1)
 
 /* The one variable of its environment: --sandbox off. The machine sets or clears it for itself. */
 #define WORKER_UNJAILED_VARIABLE "BPMP_VMM_UNJAILED"
@@ -24,6 +26,9 @@ struct worker {
 	pid_t pid;
 	int pid_fd; /* readable when the worker has ended; -1: not started */
 	int socket; /* the machine's end, SOCK_STREAM or SOCK_SEQPACKET, blocking */
+	/* Of a program that is not ours (program.h), which ends at this signal and not with its
+	 * socket, and may close that before it ends. 0: a worker */
+	int stop_signal;
 };
 
 /*
@@ -37,10 +42,14 @@ int worker_start(struct worker *worker, const char *kind, int socket_type, const
 	size_t fd_count, bool die_with_machine);
 
 /*
- * Closes the socket, which asks the worker to end, waits up to `grace_ms` and kills it if it is
- * still there. Does nothing for a worker that was never started or has been stopped.
+ * Closes the socket, which asks the worker to end (a program by its signal), waits up to `grace_ms`
+ * and kills it if it is still there. Does nothing for a worker that was never started or has been
+ * stopped.
  */
 void worker_stop(struct worker *worker, int grace_ms);
+
+/* Waits up to `grace_ms` for its end; false when it is still there. It is not reaped. */
+bool worker_has_ended(const struct worker *worker, int grace_ms);
 
 /*
  * Reaps a worker that ended by itself and writes a line that names how ("killed by signal 31
