@@ -41,7 +41,7 @@ void bpmp_keeper_init(struct bpmp_keeper *keeper, struct machine *machine)
 {
 	*keeper = (struct bpmp_keeper){
 		.machine = machine,
-		.guard = { "guard", -1, -1, -1 },
+		.guard = { .kind = "guard", .pid = -1, .pid_fd = -1, .socket = -1 },
 		.ended.fd = -1,
 		.journal.fd = -1,
 		.lifeline = -1,
