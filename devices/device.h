@@ -58,8 +58,9 @@ struct machine {
 };
 
 /*
- * Asks the machine to end; from any thread, returns at once. The first call decides. `device` and
- * `reason` go into the log: "the console failed: ...". NULL where nothing failed.
+ * Asks the machine to end; from any thread, returns at once. The first call decides, but a reset or
+ * a panic, which a failed device would not survive, gives way to any other. `device` and `reason`
+ * go into the log: "the console failed: ...". NULL where nothing failed.
  */
 void machine_end(
 	struct machine *machine, enum machine_end why, const char *device, const char *reason);

@@ -18,8 +18,9 @@
 /* PrimeCell id 0 to 3, the same for all (DDI 0190B 3.3.13, DDI 0224B 3.3.10). */
 static const uint8_t primecell_id[4] = { 0x0d, 0xf0, 0x05, 0xb1 };
 
-static uint32_t read_word(struct primecell *cell, uint64_t offset)
+static uint32_t read_word(struct mmio_region *region, uint64_t offset)
 {
+	struct primecell *cell = container_of(region, struct primecell, region);
 	uint64_t id = (offset - PRIMECELL_FIRST_ID) / 4;
 
 	if (offset < PRIMECELL_FIRST_ID)
@@ -27,19 +28,13 @@ static uint32_t read_word(struct primecell *cell, uint64_t offset)
 	return id < 4 ? cell->type->peripheral_id[id] : primecell_id[id - 4];
 }
 
-/* Reads of any width and place see the bytes of the words that they touch. */
 static uint64_t primecell_read(struct mmio_region *region, uint64_t offset, unsigned int width)
 {
 	struct primecell *cell = container_of(region, struct primecell, region);
-	uint64_t value = 0;
+	uint64_t value;
 
 	pthread_mutex_lock(&cell->lock);
-	for (unsigned int i = 0; i < width; i++) {
-		uint64_t at = offset + i;
-		uint32_t byte = read_word(cell, at & ~3ull) >> (at & 3) * 8 & 0xff;
-
-		value |= (uint64_t)byte << i * 8;
-	}
+	value = mmio_read_words(region, offset, width, read_word);
 	pthread_mutex_unlock(&cell->lock);
 	return value;
 }

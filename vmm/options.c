@@ -61,6 +61,7 @@ static const struct value_field bpmp_fields[] = {
 	{ FIELD("mrqs", VALUE_STRING, struct options, bpmp.mrqs) },
 	{ FIELD("audit", VALUE_STRING, struct options, bpmp.audit) },
 	{ FIELD("trap", VALUE_BOOL, struct options, bpmp.trap) },
+	{ FIELD("ignore-unused", VALUE_BOOL, struct options, bpmp.ignore_unused) },
 };
 static const struct value_field platform_fields[] = {
 	{ FIELD("base", VALUE_NUMBER, struct options, platform.base) },
@@ -297,7 +298,8 @@ static const struct option option_table[] = {
 		.parse = parse_passthrough, .repeats = true },
 	{ "bpmp",
 		"auto|mailbox|proxy|off[,host=PATH][,base=ADDR][,clocks=ID:ID...][,resets=ID...]"
-		"[,power-domains=ID...][,mrqs=NAME:NAME...][,audit=FILE][,trap]",
+		"[,power-domains=ID...][,mrqs=NAME:NAME...][,audit=FILE][,trap]"
+		"[,ignore-unused=on|off]",
 		"the guest's BPMP (auto: where an assigned device needs it)", FIELDS(bpmp_fields) },
 	{ "platform", "base=ADDR,size=SIZE[,first-spi=N]", "window for assigned devices",
 		FIELDS(platform_fields) },
@@ -519,7 +521,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.cpus.count = 1,
 		.console.kind = CONSOLE_STDIO,
 		.rng = true,
-		.bpmp.host = "/dev/bpmp-host",
+		.bpmp = { .host = "/dev/bpmp-host", .ignore_unused = true },
 		.fast_path = true,
 		.grace = 30,
 		.sandbox = true,

@@ -15,11 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAX_PASSTHROUGH 16
-#define MAX_CPUS	GIC_V3_MAX_CPUS
-#define MAX_GRACE	86400 /* seconds */
-#define MAX_DISKS	16
-#define MAX_NETS	8
+#define MAX_PASSTHROUGH		 16
+#define MAX_CPUS		 GIC_V3_MAX_CPUS
+#define MAX_GRACE		 86400 /* seconds */
+#define MAX_DISKS		 16
+#define MAX_NETS		 8
+
+/* Bytes with the final zero: COMMAND_LINE_SIZE, arch/arm64/include/uapi/asm/setup.h. */
+#define KERNEL_COMMAND_LINE_SIZE 2048
 
 enum restart_policy { ON_EVENT_RESTART, ON_EVENT_EXIT };
 enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
@@ -56,6 +59,7 @@ struct options {
 		struct value_list clocks, resets, power_domains;
 		const char *mrqs, *audit; /* NULL: not given */
 		bool trap;		  /* --fast-path off, for the BPMP alone */
+		bool ignore_unused;	  /* the guest's kernel is told to */
 	} bpmp;
 	struct {
 		uint64_t base, size, first_spi;

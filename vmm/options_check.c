@@ -107,8 +107,9 @@ enum options_result options_check(const struct options *options)
 			(unsigned long long)options->grace, MAX_GRACE);
 		return OPTIONS_BAD;
 	}
-	if (options->cmdline && strlen(options->cmdline) >= 2048) {
-		log_error("--cmdline: longer than the 2048 bytes that an arm64 kernel takes");
+	if (options->cmdline && strlen(options->cmdline) >= KERNEL_COMMAND_LINE_SIZE) {
+		log_error("--cmdline: longer than the %d bytes that an arm64 kernel takes",
+			KERNEL_COMMAND_LINE_SIZE - 1);
 		return OPTIONS_BAD;
 	}
 	return OPTIONS_RUN;

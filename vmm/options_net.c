@@ -51,8 +51,8 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 	struct net_text given = { .fd = UINT64_MAX, .vhost = true };
 	struct net_options *net = &options->nets[options->net_count];
 
-	/* Nothing stands without its key here. */
-	if (text[strcspn(text, "=,")] != '=') {
+	/* Nothing stands without its key here; what begins with a comma is a file's object. */
+	if (*text != ',' && text[strcspn(text, "=,")] != '=') {
 		snprintf(problem, size, "give one of tap=NAME and fd=N");
 		return -EINVAL;
 	}

@@ -7,6 +7,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/vm.h"
+#include "vmm/vm_control.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -70,6 +71,8 @@ static bool ask(struct vm *vm, const char *name)
 
 	if (grace == 0 || !vm->power_key)
 		return false;
+	/* A paused guest cannot power down. */
+	vm_control_resume(vm, "for its end");
 	vm->shutdown.deadline = clock_ms() / 1000 + grace;
 	error = press(vm, grace);
 	if (error) {

@@ -79,24 +79,47 @@ static void describe_timer(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
-/* What the guest's kernel command line becomes; the caller frees it. */
-static char *command_line(const struct vm *vm)
+/* Whether the kernel sees that word; what follows "--" is for its first process. */
+static bool has_word(const char *line, const char *word)
+{
+	while (*line) {
+		size_t length = strcspn(line, " ");
+
+		if (length == 2 && strncmp(line, "--", 2) == 0)
+			return false;
+		if (length == strlen(word) && strncmp(line, word, length) == 0)
+			return true;
+		line += length + strspn(line + length, " ");
+	}
+	return false;
+}
+
+/* The guest's kernel command line; the caller frees it. Returns 0 or -errno (logged). */
+static int command_line(const struct vm *vm, char **line)
 {
 	bool on_disk = vm->options->disk_count > 0 && !vm->options->initrd;
 	const char *given = vm->options->cmdline ? vm->options->cmdline
 		: on_disk			 ? "console=hvc0 root=/dev/vda rootwait"
 						 : "console=hvc0";
-	bool clocks = vm->machine.bpmp_phandle && !strstr(given, "clk_ignore_unused");
-	bool domains = vm->machine.bpmp_phandle && !strstr(given, "pd_ignore_unused");
-	char *line;
+	bool add = vm->machine.bpmp_phandle && vm->options->bpmp.ignore_unused;
+	bool clocks = add && !has_word(given, "clk_ignore_unused");
+	bool domains = add && !has_word(given, "pd_ignore_unused");
+	int length = asprintf(line, "%s%s%s", clocks ? "clk_ignore_unused " : "",
+		domains ? "pd_ignore_unused " : "", given);
 
-	if (asprintf(&line, "%s%s%s", given, clocks ? " clk_ignore_unused" : "",
-		    domains ? " pd_ignore_unused" : "") < 0)
-		return NULL;
+	if (length < 0)
+		return -ENOMEM;
+	if (length >= KERNEL_COMMAND_LINE_SIZE) {
+		log_error("--cmdline: with what is added for the BPMP it has %d characters; a "
+			  "kernel takes %d",
+			length, KERNEL_COMMAND_LINE_SIZE - 1);
+		free(*line);
+		return -E2BIG;
+	}
 	if (clocks || domains)
 		log_info("the guest has a BPMP: added%s%s to its command line",
 			clocks ? " clk_ignore_unused" : "", domains ? " pd_ignore_unused" : "");
-	return line;
+	return 0;
 }
 
 /* Drivers of Arm's peripherals insist on a bus clock, and some on its rate: as QEMU's `virt`. */
@@ -114,10 +137,11 @@ static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
 {
 	const struct boot *boot = &vm->boot;
 	const uint8_t seed[RNG_SEED_SIZE] = { 0 };
-	char *line = command_line(vm);
+	char *line;
+	int error = command_line(vm, &line);
 
-	if (!line) {
-		fdt->error = -ENOMEM;
+	if (error) {
+		fdt->error = error;
 		return;
 	}
 	fdt_begin(fdt, "chosen");

@@ -271,12 +271,17 @@ static int start_thread(struct vcpu *vcpu)
 int vcpus_start_threads(struct vm *vm)
 {
 	struct sigaction kick = { .sa_handler = ignore_kick }; /* no SA_RESTART */
+	sigset_t kicks;
 	struct vcpu_gate *gate = &vm->gate;
 	uint32_t started;
 	bool failed;
 	int error = 0;
 
 	sigaction(KICK_SIGNAL, &kick, NULL);
+	/* Whoever started this program may have had it blocked; threads inherit the mask. */
+	sigemptyset(&kicks);
+	sigaddset(&kicks, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &kicks, NULL);
 	for (started = 0; started < vm->vcpu_count && !error; started++) {
 		error = start_thread(&vm->vcpus[started]);
 		if (error) {

@@ -19,14 +19,14 @@ static void pause_guest(struct vm *vm)
 	log_info("paused through --control");
 }
 
-static void resume_guest(struct vm *vm)
+void vm_control_resume(struct vm *vm, const char *by)
 {
 	if (!vm->paused)
 		return;
 	vm->paused = false;
 	vcpus_run(vm);
 	notify_send(&vm->notify, "STATUS=the guest runs");
-	log_info("resumed through --control");
+	log_info("resumed %s", by);
 }
 
 static const char *power_down(struct vm *vm)
@@ -53,7 +53,7 @@ static const char *handle(
 		pause_guest(vm);
 		return NULL;
 	case CONTROL_RESUME:
-		resume_guest(vm);
+		vm_control_resume(vm, "through --control");
 		return NULL;
 	case CONTROL_POWERDOWN:
 		return power_down(vm);

@@ -39,9 +39,11 @@ static void tie_answers(struct bpmp_hsp *hsp)
 	hsp->tied = wanted;
 	error = wanted ? kvm_vm_irqfd(hsp->kvm, BPMP_HSP_SPI, hsp->answer_fd, -1)
 		       : kvm_vm_irqfd_remove(hsp->kvm, BPMP_HSP_SPI, hsp->answer_fd);
-	if (error)
-		log_debug("the BPMP's answers cannot be %s: %s", wanted ? "tied" : "untied",
-			strerror(-error));
+	if (error && !hsp->complained)
+		log_error(
+			"bpmp: the guest will not hear the BPMP's answers: KVM cannot %s them: %s",
+			wanted ? "listen to" : "let go of", strerror(-error));
+	hsp->complained |= error != 0; /* once: the guest chooses how often */
 }
 
 static void set_enable(struct bpmp_hsp *hsp, uint32_t value)
@@ -60,8 +62,10 @@ static void set_enable(struct bpmp_hsp *hsp, uint32_t value)
 	update_line(hsp);
 }
 
-static uint32_t read_register(struct bpmp_hsp *hsp, uint64_t offset)
+static uint32_t read_register(struct mmio_region *region, uint64_t offset)
 {
+	const struct bpmp_hsp *hsp = container_of(region, struct bpmp_hsp, region);
+
 	switch (offset) {
 	case BPMP_HSP_DIMENSIONING:
 		return BPMP_HSP_DIMENSIONING_VALUE;
@@ -94,19 +98,13 @@ static void write_register(struct bpmp_hsp *hsp, uint64_t offset, uint32_t value
 	}
 }
 
-/* Reads of any width and place see the bytes of the 32-bit registers that they touch. */
 static uint64_t hsp_read(struct mmio_region *region, uint64_t offset, unsigned int width)
 {
 	struct bpmp_hsp *hsp = container_of(region, struct bpmp_hsp, region);
-	uint64_t value = 0;
+	uint64_t value;
 
 	pthread_mutex_lock(&hsp->lock);
-	for (unsigned int i = 0; i < width; i++) {
-		uint64_t at = offset + i;
-		uint32_t byte = read_register(hsp, at & ~3ull) >> (at & 3) * 8 & 0xff;
-
-		value |= (uint64_t)byte << i * 8;
-	}
+	value = mmio_read_words(region, offset, width, read_register);
 	pthread_mutex_unlock(&hsp->lock);
 	return value;
 }

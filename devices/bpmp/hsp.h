@@ -57,7 +57,8 @@ struct bpmp_hsp {
 	uint32_t enable, pending; /* the CCPLEX doorbell's */
 	bool answer_waits;	  /* trapping: the BPMP rang before the guest enabled its bit */
 	bool line;		  /* trapping */
-	bool tied;		  /* fast: the irqfd is there */
+	bool tied;		  /* fast: the irqfd is to be there */
+	bool complained;	  /* KVM failed at it, which was logged */
 	struct kvm_vm *kvm;
 	int doorbell_fd; /* eventfd, non-blocking: the guest rang the BPMP. The caller's */
 	int answer_fd;	 /* the same: the BPMP rings the guest */

@@ -37,6 +37,17 @@ void bpmp_policy_init(struct bpmp_policy *policy, const struct bpmp_ids *ids)
 			(struct bpmp_power_domain){ .id = ids->power_domains.ids[i] };
 }
 
+/* Where it is among the policy's, or their number. */
+static size_t place_of_clock(const struct bpmp_policy *policy, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < policy->clock_count; i++)
+		if (policy->clocks[i].id == id)
+			break;
+	return i;
+}
+
 int bpmp_policy_add_ancestor(struct bpmp_policy *policy, uint32_t id)
 {
 	if (bpmp_policy_clock(policy, id))
@@ -49,10 +60,9 @@ int bpmp_policy_add_ancestor(struct bpmp_policy *policy, uint32_t id)
 
 struct bpmp_clock *bpmp_policy_find_clock(struct bpmp_policy *policy, uint32_t id)
 {
-	for (size_t i = 0; i < policy->clock_count; i++)
-		if (policy->clocks[i].id == id)
-			return &policy->clocks[i];
-	return NULL;
+	size_t place = place_of_clock(policy, id);
+
+	return place < policy->clock_count ? &policy->clocks[place] : NULL;
 }
 
 void bpmp_policy_name_clock(
@@ -68,13 +78,12 @@ void bpmp_policy_name_clock(
 
 const struct bpmp_clock *bpmp_policy_clock(const struct bpmp_policy *policy, uint32_t id)
 {
-	for (size_t i = 0; i < policy->clock_count; i++)
-		if (policy->clocks[i].id == id)
-			return &policy->clocks[i];
-	return NULL;
+	size_t place = place_of_clock(policy, id);
+
+	return place < policy->clock_count ? &policy->clocks[place] : NULL;
 }
 
-/* Where it is among the policy's, or their number. */
+/* Likewise. */
 static size_t place_of_domain(const struct bpmp_policy *policy, uint32_t id)
 {
 	size_t i;

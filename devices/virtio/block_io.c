@@ -19,11 +19,26 @@ void block_file_init(
 	file->memory_alignment = memory_alignment;
 	file->offset_alignment = offset_alignment;
 	pthread_rwlock_init(&file->writers, NULL);
+	pthread_mutex_init(&file->flush, NULL);
+	file->lost = 0;
 }
 
 void block_file_close(struct block_file *file)
 {
+	pthread_mutex_destroy(&file->flush);
 	pthread_rwlock_destroy(&file->writers);
+}
+
+static int flush(struct block_file *file)
+{
+	int error;
+
+	pthread_mutex_lock(&file->flush);
+	if (file->lost == 0 && fdatasync(file->fd) < 0)
+		file->lost = -errno;
+	error = file->lost;
+	pthread_mutex_unlock(&file->flush);
+	return error;
 }
 
 /* One pread or pwrite of all `size` bytes. -EIO where the file ends before. */
@@ -170,7 +185,7 @@ static int read_or_write(struct block_file *file, struct block_request *request,
 	if (is_write)
 		unlock_writers(file);
 	if (error == 0 && is_write && request->durable)
-		error = fdatasync(file->fd) < 0 ? -errno : 0;
+		error = flush(file);
 	return error;
 }
 
@@ -235,7 +250,7 @@ static int change_ranges(struct block_file *file, struct block_request *request,
 			     : change_range(file, FALLOC_FL_PUNCH_HOLE, range);
 	}
 	if (error == 0 && request->durable)
-		error = fdatasync(file->fd) < 0 ? -errno : 0;
+		error = flush(file);
 	return error;
 }
 
@@ -249,7 +264,7 @@ void block_io(struct block_file *file, struct block_request *request, void *boun
 		error = read_or_write(file, request, bounce);
 		break;
 	case BLOCK_FLUSH:
-		error = fdatasync(file->fd) < 0 ? -errno : 0;
+		error = flush(file);
 		break;
 	case BLOCK_DISCARD:
 	case BLOCK_ZEROES:

@@ -29,6 +29,13 @@ struct block_file {
 	 * alone. Every other write shares.
 	 */
 	pthread_rwlock_t writers;
+	/*
+	 * A flush that failed has lost writes that the guest took for done, and the kernel says so
+	 * once: afterwards those pages count as clean. So one flush at a time, and none succeeds
+	 * after one that failed.
+	 */
+	pthread_mutex_t flush;
+	int lost; /* 0, or -errno of the flush that failed. Under `flush` */
 };
 
 void block_file_init(

@@ -33,13 +33,14 @@ static void log_failure(struct block_worker *worker, const struct block_request 
 		[BLOCK_ZEROES] = "writing zeroes",
 	};
 	uint32_t bit = 1u << request->operation;
+	uint64_t offset = request->range_count > 0 ? request->ranges[0].offset : request->offset;
 
 	if (request->error == 0 || (worker->logged & bit) != 0)
 		return;
 	worker->logged |= bit;
 	log_error("%s: %s failed at byte %llu: %s; the guest gets an I/O error, and this is said "
 		  "once",
-		worker->name, names[request->operation], (unsigned long long)request->offset,
+		worker->name, names[request->operation], (unsigned long long)offset,
 		strerror(-request->error));
 }
 
@@ -131,6 +132,16 @@ static void serve_queue(struct block_worker *worker, uint32_t index)
 		worker->again = true;
 	/* For what was answered without I/O. */
 	vhost_user_back_signal(back, index);
+}
+
+static void serve_queues(struct block_worker *worker)
+{
+	for (uint32_t i = worker->first; i < worker->device.queue_count; i++)
+		serve_queue(worker, i);
+	for (uint32_t i = 0; i < worker->first; i++)
+		serve_queue(worker, i);
+	if (++worker->first >= worker->device.queue_count)
+		worker->first = 0;
 }
 
 static void set_config(struct block_worker *worker, const struct block_shape *shape)
@@ -241,7 +252,6 @@ int block_worker_run(struct block_worker *worker)
 				vhost_user_back_kicked(&worker->back, i);
 		if (fds[DONE].revents != 0)
 			collect(worker);
-		for (uint32_t i = 0; i < worker->device.queue_count; i++)
-			serve_queue(worker, i);
+		serve_queues(worker);
 	}
 }

@@ -45,6 +45,7 @@ struct block_worker {
 	struct block_request *unused; /* linked by `next` */
 	uint32_t logged;	      /* kinds of failure that were logged, bits of BLOCK_* */
 	bool again;		      /* there is more to do: do not wait */
+	uint32_t first;		      /* the queue to look at first, in turns: requests are few */
 	struct virtqueue_chain chain;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/console_loop.h"
 
+#include "vmm/base/clock.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
@@ -24,7 +25,37 @@ enum { RECEIVE_QUEUE, TRANSMIT_QUEUE, QUEUE_COUNT };
 
 /* The poll set: ours, then the peer's. */
 enum { FRONT_END, SIGNALS, RECEIVE_KICK, TRANSMIT_KICK, PEER };
-#define POLL_FDS (PEER + CONSOLE_PEER_POLL_FDS)
+#define POLL_FDS    (PEER + CONSOLE_PEER_POLL_FDS)
+
+/* How long output waits for a peer that takes nothing. */
+#define PATIENCE_MS 1000
+
+/* The peer has taken nothing. Returns how many bytes are dropped, 0: wait on. */
+static size_t drop(struct console_worker *worker, size_t size)
+{
+	if (worker->stalled_ms == 0)
+		worker->stalled_ms = clock_ms();
+	if (clock_ms() - worker->stalled_ms < PATIENCE_MS)
+		return 0;
+	if (worker->dropped == 0)
+		log_warning("nobody takes the guest's output: it is dropped until somebody does");
+	worker->dropped += size;
+	return size;
+}
+
+static size_t write_to_peer(struct console_worker *worker, const void *data, size_t size)
+{
+	size_t written = console_peer_write(&worker->peer, data, size);
+
+	if (written == 0)
+		return drop(worker, size);
+	if (worker->dropped != 0)
+		log_warning("the guest's output is taken again; %llu bytes of it were dropped",
+			(unsigned long long)worker->dropped);
+	worker->stalled_ms = 0;
+	worker->dropped = 0;
+	return written;
+}
 
 /*
  * Writes on with the buffer in hand. False when the peer takes no more now; *budget says how many
@@ -44,7 +75,7 @@ static bool write_chain(struct console_worker *worker, size_t *budget)
 			return false;
 		data = guest_memory_at(&worker->back.memory, segment->gpa + worker->offset, size);
 		/* NULL only if the memory table was replaced by one without it. */
-		written = data != NULL ? console_peer_write(&worker->peer, data, size) : size;
+		written = data != NULL ? write_to_peer(worker, data, size) : size;
 		if (written == 0)
 			return false;
 		*budget -= written;
@@ -227,6 +258,9 @@ static int wait_for_work(struct console_worker *worker, struct pollfd fds[POLL_F
 		.events = POLLIN,
 	};
 	timeout = console_peer_prepare(&worker->peer, &fds[PEER], want_input, want_output);
+	/* drop() is to have its say. */
+	if (want_output && (timeout < 0 || timeout > PATIENCE_MS))
+		timeout = PATIENCE_MS;
 	if (poll(fds, POLL_FDS, worker->again ? 0 : timeout) < 0)
 		return -errno;
 	worker->again = false;

@@ -5,9 +5,10 @@
  * end is answered at once whatever the others do.
  *
  * Guest to peer: a buffer whose output was taken in part keeps its place until there is room
- * again; meanwhile the guest's driver waits, and only it. Peer to guest: at most CONSOLE_INPUT_SIZE
- * bytes are read ahead of the guest's buffers, so that Ctrl-A x works with a guest that takes no
- * input; the rest stays with who sent it.
+ * again. Meanwhile the guest's driver waits, and Linux' does so with interrupts off: after a second
+ * in which the peer took nothing, output is dropped until it takes something again. Peer to guest:
+ * at most CONSOLE_INPUT_SIZE bytes are read ahead of the guest's buffers, so that Ctrl-A x works
+ * with a guest that takes no input; the rest stays with who sent it.
  *
  * When a queue is stopped in the middle of a buffer, the buffer is given back whole: if the front
  * end starts the queue again at the same place, its first bytes are written twice.
@@ -39,6 +40,9 @@ struct console_worker {
 	size_t input_start, input_end;
 
 	bool again; /* there is more to do: look at the others without waiting for them */
+
+	int64_t stalled_ms; /* since when the peer takes nothing; 0: it does */
+	uint64_t dropped;   /* bytes of output since then */
 
 	/* The guest's buffer that is being written out, and how far. */
 	bool sending;

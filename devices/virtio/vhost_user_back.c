@@ -133,7 +133,8 @@ static int answer(struct vhost_user_back *back)
 		(back->protocol_features & (UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK)) != 0;
 	int error = vhost_user_back_serve(back, &reply, &reply_size);
 
-	if (error != 0)
+	/* A guest may write to the configuration as often as it likes. */
+	if (error != 0 && header->request != VHOST_USER_SET_CONFIG)
 		log_error("vhost-user request %u of %u bytes with %zu descriptors refused: %s",
 			header->request, header->size, back->fd_count, strerror(-error));
 	if (error == 0 && reply_size != 0)

@@ -8,8 +8,9 @@ import pytest
 FAST = "--bpmp mailbox"
 TRAPPED = "--bpmp mailbox,trap"
 MAILBOX = (FAST, TRAPPED)
+WINDOW_FAST = "--bpmp proxy"
 WINDOW_TRAPPED = "--bpmp proxy,trap"
-PROXY = (WINDOW_TRAPPED,)
+PROXY = (WINDOW_FAST, WINDOW_TRAPPED)
 WINDOW_BASE = 0x090D0000
 
 

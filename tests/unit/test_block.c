@@ -331,8 +331,18 @@ Test(block, flush)
 	cr_assert_eq(block_guest.syncs, 0);
 	cr_assert_eq(block_guest_do(VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), OK);
 	cr_assert_eq(block_guest.syncs, 1);
+	block_guest_end();
+}
+
+/* The kernel reports lost writes once, then calls their pages clean: no later flush may succeed. */
+Test(block, a_failed_flush_is_not_forgotten)
+{
+	start();
 	block_guest.sync_error = EIO;
 	cr_assert_eq(block_guest_do(VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), IOERR);
+	block_guest.sync_error = 0;
+	cr_assert_eq(block_guest_do(VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), IOERR);
+	cr_assert_eq(block_guest_do(OUT, 0, 512, false, NULL), OK, "no promise is made of it");
 	block_guest_end();
 }
 

@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,7 +46,8 @@ static int look_and_pass_on(
 	return world->model.host.transfer(&world->model.host, request, response);
 }
 
-static struct world *serving(void)
+/* `enables`: of clock 155, as found at start. */
+static struct world *serving(int enables)
 {
 	static struct world world;
 	struct bpmp_ids ids = model_ids();
@@ -53,7 +55,7 @@ static struct world *serving(void)
 	fake_log_capture();
 	world.journal = (struct bpmp_journal){ 0 };
 	model_init(&world.model);
-	model_clock(&world.model, 155)->enables = 0;
+	model_clock(&world.model, 155)->enables = enables;
 	world.host.transfer = look_and_pass_on;
 	cr_assert_eq(bpmp_server_start(&world.server, &world.host, &ids), 0);
 	world.journal.fd = file_of_zeroes();
@@ -72,7 +74,7 @@ static int32_t ask(struct world *world, struct bpmp_request request)
 
 Test(bpmp_journal_use, is_written_before_each_request)
 {
-	struct world *world = serving();
+	struct world *world = serving(0);
 
 	cr_assert_eq(ask(world, bpmp_clk_request(BPMP_CLK_ENABLE, 155)), 0);
 	cr_assert(world->seen.clocks[0].enabled && world->seen.clocks[0].in_doubt);
@@ -90,7 +92,7 @@ Test(bpmp_journal_use, is_written_before_each_request)
 
 Test(bpmp_journal_use, without_it_nothing_is_asked_that_changes)
 {
-	struct world *world = serving();
+	struct world *world = serving(0);
 
 	close(world->journal.fd);
 	world->journal.fd = open("/dev/null", O_RDONLY);
@@ -133,7 +135,7 @@ static void as_before(const struct bpmp_model *model, unsigned int enables, cons
 Test(bpmp_journal_use, is_enough_for_whoever_comes_after)
 {
 	for (unsigned int steps = 0; steps <= 7; steps++) {
-		struct world *world = serving();
+		struct world *world = serving(0);
 		struct bpmp_journal journal;
 		struct bpmp_undo undo;
 
@@ -171,32 +173,86 @@ static int until_cut(
 	_exit(0);
 }
 
+/* Between whoever goes on and the model: how few enables clock 155 ever had. */
+struct watched {
+	struct bpmp_host host;
+	struct bpmp_model *model;
+	int fewest;
+};
+
+static int watch(
+	struct bpmp_host *host, const struct bpmp_request *request, struct bpmp_response *response)
+{
+	struct watched *watched = (struct watched *)(void *)host;
+	int error = watched->model->host.transfer(&watched->model->host, request, response);
+	int enables = model_clock(watched->model, 155)->enables;
+
+	if (enables < watched->fewest)
+		watched->fewest = enables;
+	return error;
+}
+
+/* A process that restores is killed with its nth request; the journal is gone on with. */
+static int cut_and_go_on(struct world *world, int requests, bool done, struct bpmp_model *shared)
+{
+	struct cut cut = { { until_cut }, shared, requests, done };
+	struct watched watched = { { watch }, shared, INT_MAX };
+	struct bpmp_journal journal;
+	struct bpmp_undo undo;
+	pid_t pid;
+
+	*shared = world->model;
+	cr_assert_eq(bpmp_journal_load(&journal, world->journal.fd, &undo), 1);
+	pid = fork();
+	if (pid == 0) {
+		bpmp_restore(&cut.host, &undo, true, &journal);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_assert_eq(bpmp_journal_load(&journal, world->journal.fd, &undo), 1);
+	cr_assert_eq(bpmp_restore(&watched.host, &undo, true, &journal).failed, 0);
+	return watched.fewest;
+}
+
+static struct bpmp_model *shared_model(void)
+{
+	struct bpmp_model *shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert_neq(shared, MAP_FAILED);
+	return shared;
+}
+
 Test(bpmp_journal_use, a_restoration_that_is_cut_short_is_gone_on_with)
 {
+	struct bpmp_model *shared = shared_model();
+
 	for (int requests = 1; requests <= 8; requests++) {
 		for (int done = 0; done < 2; done++) {
-			struct world *world = serving();
-			struct bpmp_model *shared = mmap(NULL, sizeof(*shared),
-				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-			struct cut cut = { { until_cut }, shared, requests, done };
-			struct bpmp_journal journal;
-			struct bpmp_undo undo;
-			pid_t pid;
+			struct world *world = serving(0);
 
 			use(world, 5);
-			*shared = world->model;
-			cr_assert_eq(bpmp_journal_load(&journal, world->journal.fd, &undo), 1);
-			pid = fork();
-			if (pid == 0) {
-				bpmp_restore(&cut.host, &undo, true, &journal);
-				_exit(0);
-			}
-			cr_assert_eq(waitpid(pid, NULL, 0), pid);
-			cr_assert_eq(bpmp_journal_load(&journal, world->journal.fd, &undo), 1);
-			cr_assert_eq(bpmp_restore(&shared->host, &undo, true, &journal).failed, 0);
+			cut_and_go_on(world, requests, done, shared);
 			as_before(shared, 0, done ? "cut after" : "cut before");
-			munmap(shared, sizeof(*shared));
 			close(world->journal.fd);
 		}
 	}
+	munmap(shared, sizeof(*shared));
+}
+
+/* Of a DISABLE that was under way nobody knows; a second would take the enable found at start. */
+Test(bpmp_journal_use, going_on_never_turns_off_a_clock_that_was_found_on)
+{
+	struct bpmp_model *shared = shared_model();
+
+	for (int requests = 1; requests <= 8; requests++) {
+		struct world *world = serving(1);
+
+		world->model.counts = true;
+		use(world, 5);
+		cr_assert_eq(model_clock(&world->model, 155)->enables, 2);
+		cr_assert_geq(cut_and_go_on(world, requests, true, shared), 1, "%d", requests);
+		close(world->journal.fd);
+	}
+	munmap(shared, sizeof(*shared));
 }

@@ -276,6 +276,28 @@ Test(console, blocked_output_blocks_nobody_else)
 	guest_end();
 }
 
+/* Linux' driver spins for its buffer with interrupts off: nobody may make it do so for long. */
+Test(console, output_that_nobody_takes_is_dropped_after_a_while)
+{
+	uint32_t head, written;
+
+	start_with_pipes(O_NONBLOCK);
+	block_output();
+	for (uint16_t i = 0; i < 4; i++)
+		cr_assert(guest_take(TRANSMIT, &head, &written, 10000));
+	guest_print("dropped");
+	while (test_wait_for(output_pipe[0], POLLIN, 0)) {
+		char sink[65536];
+
+		cr_assert_gt(read(output_pipe[0], sink, sizeof(sink)), 0);
+	}
+	guest_print("anew");
+	cr_assert_str_eq(test_read_text(output_pipe[0]), "anew");
+	guest_end();
+	cr_assert_not_null(strstr(fake_log_text(), "it is dropped until somebody does"));
+	cr_assert_not_null(strstr(fake_log_text(), "bytes of it were dropped"));
+}
+
 Test(console, blocked_output_does_not_spin)
 {
 	struct timespec before, after;

@@ -2,6 +2,7 @@
 /* The MMIO bus: which register file answers, and what it is told. */
 #include "tests/unit/fakes.h"
 #include "vmm/base/mmio.h"
+#include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -176,4 +177,32 @@ Test(mmio, bus_has_an_end)
 	cr_assert_eq(mmio_bus_add(&bus, &many[i]), -ENOSPC);
 	for (size_t j = 1; j < bus.count; j++)
 		cr_assert_lt(bus.regions[j - 1]->base, bus.regions[j]->base);
+}
+
+static unsigned int words_read;
+
+static uint32_t read_word(struct mmio_region *region, uint64_t offset)
+{
+	(void)region;
+	words_read++;
+	return 0x03020100u + (uint32_t)offset * 0x01010101u;
+}
+
+/* Byte n of this register file is n. A word is read once, however many of its bytes are wanted. */
+Test(mmio, words_give_bytes_of_any_width_and_place)
+{
+	static const unsigned int widths[] = { 1, 2, 4, 8 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+		for (uint64_t offset = 0; offset < 16; offset++) {
+			uint64_t expected = 0, last = offset + widths[i] - 1;
+
+			for (unsigned int j = 0; j < widths[i]; j++)
+				expected |= (offset + j) << j * 8;
+			words_read = 0;
+			cr_assert_eq(mmio_read_words(&low, offset, widths[i], read_word), expected,
+				"%u bytes at %" PRIu64, widths[i], offset);
+			cr_assert_eq(words_read, last / 4 - offset / 4 + 1);
+		}
+	}
 }

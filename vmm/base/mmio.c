@@ -89,3 +89,16 @@ bool mmio_bus_access(const struct mmio_bus *bus, uint64_t gpa, uint8_t data[8], 
 	}
 	return true;
 }
+
+uint64_t mmio_read_words(struct mmio_region *region, uint64_t offset, unsigned int width,
+	uint32_t (*read_word)(struct mmio_region *region, uint64_t offset))
+{
+	uint64_t value = 0;
+
+	for (uint64_t at = offset & ~3ull; at < offset + width; at += 4) {
+		uint64_t word = read_word(region, at);
+
+		value |= at < offset ? word >> (offset - at) * 8 : word << (at - offset) * 8;
+	}
+	return width < sizeof(value) ? value & ((1ull << width * 8) - 1) : value;
+}

@@ -48,4 +48,11 @@ int mmio_bus_add(struct mmio_bus *bus, struct mmio_region *region);
 bool mmio_bus_access(const struct mmio_bus *bus, uint64_t gpa, uint8_t data[8], unsigned int width,
 	bool is_write);
 
+/*
+ * For register files of 32-bit words: the `width` bytes at `offset`, of any width and place, out of
+ * the words that they touch. Each word is read once, so that its bytes fit together.
+ */
+uint64_t mmio_read_words(struct mmio_region *region, uint64_t offset, unsigned int width,
+	uint32_t (*read_word)(struct mmio_region *region, uint64_t offset));
+
 #endif

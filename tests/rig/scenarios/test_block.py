@@ -186,9 +186,8 @@ def test_life(host: Board) -> None:
         vm.console.sendline(f"echo {device} >{driver}/unbind")
         host.idle(2)
         host.check(f"kill -TERM {vm.pid()}")
-        vm.session.wait(40)
-        log = vm.log()
-        assert "did not answer" in log or "SIGTERM" in log, log
+        # Which comes first, the signal or the deadline of the unbinding, is the machine's affair.
+        assert vm.session.wait(40) in (6, 7), vm.log()
         assert not state.leftovers(host)
 
 

@@ -95,10 +95,10 @@ def test_unmodified_guest(host: Board, face: str) -> None:
     for ident in HOSTS_OWN[host.kind.board]:
         host.check(f"echo {ident} >{state.BPMP}/host_enable")
     before = state.bpmp_state(host)
-    # What the VMM adds to the command line comes behind "--", where it is the first process's.
-    with Vm(host, f"--passthrough {uart.uart_of(host.kind).passthrough} {face}", words="--") as vm:
+    bpmp = (face or "--bpmp auto") + ",ignore-unused=off"
+    with Vm(host, f"--passthrough {uart.uart_of(host.kind).passthrough} {bpmp}") as vm:
         vm.up()
-        assert "_unused" not in vm.guest("cat /proc/cmdline").partition(" -- ")[0]
+        assert "_unused" not in vm.guest("cat /proc/cmdline")
         dmesg = vm.guest("dmesg -r")
         assert complaints(dmesg) == []
         assert "bpmp: firmware:" in dmesg and "Not disabling unused" not in dmesg

@@ -31,10 +31,7 @@ def start(host: Board, face: str, words: str, cpus: int = 2) -> Vm:
 
 
 def stop(vm: Vm) -> None:
-    """By signal: the guest does not react to a power key, so it is stopped by the second one."""
-    pid = vm.pid()
-    vm.host.check(f"kill -TERM {pid}")
-    vm.host.run(f"kill -TERM {pid}")
+    vm.host.check(f"kill -TERM {vm.pid()}")
     vm.ends(7, seconds=60)
 
 

@@ -36,9 +36,7 @@ def reboot(host: Board, face: str, times: int) -> None:
     with start(host, face, "rig.do=reboot") as vm:
         for _ in range(times):
             vm.boots()
-        pid = vm.pid()
-        host.check(f"kill -TERM {pid}")
-        host.run(f"kill -TERM {pid}")
+        host.check(f"kill -TERM {vm.pid()}")
         vm.ends(7, seconds=60)
     no_disaster(vm)
 

@@ -10,6 +10,7 @@ import pytest
 
 import guest_bpmp as mrq
 import state
+import test_bpmp_proxy as window
 import uart
 from board import Board
 from kinds import B, on
@@ -77,7 +78,8 @@ def as_before(host: Board, before: dict, taken: dict[int, int] | None = None) ->
     assert after["clock", 102]["count"] > before["clock", 102]["count"], "an ancestor stays on"
 
 
-@pytest.mark.parametrize("how", ["power off", "reset", "SIGTERM", "machine", "worker", "both"])
+@pytest.mark.parametrize("how", ["power off", "reset", "SIGTERM", "machine", "worker", "both",
+                                 "guard", "console"])
 @on(B)
 def test_own_ids_are_as_before(host: Board, how: str) -> None:
     """For each end of a VM; in between the host takes an ancestor, which it keeps."""
@@ -92,6 +94,10 @@ def test_own_ids_are_as_before(host: Board, how: str) -> None:
         elif how == "SIGTERM":
             host.check(f"kill -TERM {vm.pid()}")
             log = vm.ends(7)
+        elif how in ("guard", "console"):
+            kill(host, how)
+            log = vm.ends(6)
+            assert f"{how} failed: killed by signal 9" in log
         elif how == "worker":
             kill(host, "bpmp")
             log = vm.ends(6)
@@ -156,6 +162,29 @@ def test_a_kill_of_all_is_mended_by_restore_and_by_the_next_start(host: Board, m
     assert status == 0 and "nothing to put back" in text, text
 
 
+@pytest.mark.parametrize("killed", ["bpmp-proxy", "machine bpmp-proxy"])
+@on(B)
+def test_what_a_patched_guest_changed(host: Board, killed: str) -> None:
+    """The window's worker keeps a journal too, from which its guard goes on."""
+    before = state.bpmp_state(host)
+    lists = "clocks=155:14,resets=100,power-domains=18"
+    with Vm(host, f"--name {NAME} --bpmp proxy,{lists}") as vm:
+        vm.up()
+        for answer in (window.clk(vm, window.ENABLE, 155), window.clk(vm, window.ENABLE, 102),
+                       window.transfer(vm, mrq.MRQ_CLK, 4, CLK_SET_PARENT | 155, 14, 0, 0),
+                       window.transfer(vm, mrq.MRQ_CLK, 8, window.SET_RATE | 155, 0, 153600, 0),
+                       window.transfer(vm, window.MRQ_RESET, 0, 2, 100),
+                       window.transfer(vm, mrq.MRQ_PG, 0, PG_SET_STATE, 18, 1)):
+            assert answer.ret == 0, answer
+        now = state.bpmp_state(host)
+        assert all(now[key] != before[key] for key in OWN), now
+        kill(host, *killed.split())
+        vm.session.wait(20)
+        gone(host)
+        assert re.search(GUARDED, vm.log()), vm.log()
+    as_before(host, before)
+
+
 @on(B)
 def test_two_vms_and_one_name(host: Board) -> None:
     """A second VM with ids of its own keeps them when the first one is killed; a third of the
@@ -201,7 +230,7 @@ def test_a_worker_that_is_killed_while_the_host_hangs(host: Board) -> None:
         kill(host, "machine", "bpmp")
         vm.session.wait(20)
         host.idle(1)
-        assert set(roles(host)) >= {"guard"}
+        assert set(roles(host)) == {"bpmp", "guard"}
         assert state.bpmp_state(host)["clock", 155] != before["clock", 155]
         host.check(f"echo off >{state.BPMP}/fault")
         gone(host)

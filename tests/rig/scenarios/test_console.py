@@ -163,10 +163,12 @@ def test_flood_into_a_stopped_terminal_blocks_nobody_else(host: Board) -> None:
         vm.console = host.start("rig-relay /tmp/console", "relay", terminal=False)
         vm.up()
         vm.guest("dd if=/dev/zero bs=1k count=4096 2>/dev/null | tr '\\0' x >/tmp/out")
+        vm.guest("(while cut -d ' ' -f 1 /proc/uptime; do sleep 0.2; done >/tmp/ticks) & true")
         relay = int(host.check("pidof rig-relay"))
         vm.console.sendline("stty -opost; cat /tmp/out; stty opost; echo; echo rig-\"\"end")
-        host.check(f"kill -STOP {relay}; sleep 2; kill -CONT {relay}")
+        host.check(f"kill -STOP {relay}; sleep 6; kill -CONT {relay}")
         vm.console.wait_for("x", 10)
         vm.console.wait_for("rig-end", 120)
-        assert vm.guest("cat /proc/uptime")
+        ticks = [float(tick) for tick in vm.guest("cat /tmp/ticks").split()]
+        assert max(later - tick for tick, later in zip(ticks, ticks[1:])) < 4, ticks
         vm.ends(0, "poweroff -f")

@@ -48,7 +48,7 @@ def test_guest_takes_its_clock_from_its_bpmp(host: Board) -> None:
     with start(host) as vm:
         vm.up()
         log = vm.guest("dmesg")
-        assert "bpmp: firmware:" in log and "driver" not in vm.guest("echo")
+        assert "bpmp: firmware:" in log
         assert "ttyTHS" in log
         clock = "/sys/kernel/debug/clk/uarta/clk_rate"
         assert int(vm.guest(f"cat {clock}")) > 0
@@ -123,7 +123,7 @@ def test_a_foreign_clock_is_refused_and_counted(host: Board) -> None:
         log = vm.ends(0, "poweroff -f")
     refusals = [line for line in log.splitlines() if re.search(r"refus.*\b(31|24)\b", line)]
     assert len(refusals) == 2, f"one line for each kind:\n{log}"
-    assert re.search(r"6 (requests|.*refus)|refus\w+.* 6\b", log), f"they are counted:\n{log}"
+    assert "; 6 of the guest's were refused so far" in log, f"they are counted:\n{log}"
 
 
 @on(A, B)
@@ -155,7 +155,7 @@ def test_killed_bpmp_worker(host: Board) -> None:
         vm.up()
         host.check(f"kill -KILL {state.worker(host, 'bpmp')}")
         log = vm.ends(6)
-        assert "bpmp" in log and "killed by signal 9" in log
+        assert "bpmp failed: killed by signal 9" in log
 
 
 @on(A, B)
