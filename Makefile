@@ -76,7 +76,7 @@ $(program): $(objects)
 arm_only := arch/aarch64/gic.c arch/aarch64/cache.c seccomp/filter.c seccomp/jail.c \
 	seccomp/rules.c vmm/base/kvm.c vmm/kvm_host.c vmm/vcpu.c vmm/machine.c vmm/main.c vmm/boot.c \
 	vmm/tree.c vmm/device_table.c vmm/vm_control.c vmm/layout_main.c vmm/check_main.c \
-	vmm/vcpu_features.c
+	vmm/vcpu_features.c vmm/steal_time.c
 portable := $(filter-out $(arm_only),$(sources))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 

@@ -19,6 +19,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/options_check.h"
+#include "vmm/steal_time.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -255,6 +256,14 @@ static int create_clock(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_steal_time(struct vm *vm)
+{
+	struct device *device;
+	int error = steal_time_create(vm, &device);
+
+	return error ? error : add(vm, device);
+}
+
 /* Assigned devices before the BPMP: their nodes name the ids that it serves. */
 static int (*const device_table[])(struct vm *vm) = {
 	create_assigned,
@@ -269,6 +278,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_pvpanic,
 	create_power_key,
 	create_clock,
+	create_steal_time,
 };
 
 int devices_create(struct vm *vm)

@@ -36,6 +36,8 @@ def test_all_is_well_and_stays_so(host: Board) -> None:
     assert host.file("/tmp/s") == "kept"
     assert host.check("ls -d /tmp/c /tmp/control /tmp/dtb /tmp/audit /run/bpmp-vmm 2>/dev/null; "
                       "true") == ""
+    # KVM makes the largest guest there can be: every redistributor has its place.
+    assert check(host, f"{FILES} --cpus 123 --irqchip gicv3 --pmu", 0) == []
     with Vm(host, options, memory="128M") as vm:
         vm.up()
         # Of the same VM, which runs: each thing that it has is in use.

@@ -28,6 +28,7 @@ def test_counters_vectors_and_authentication(host: Board) -> None:
             assert features(vm.guest("cat /proc/cpuinfo")) == has, boot
             assert "armv8_pmuv3" in vm.guest("ls /sys/bus/event_source/devices"), boot
             assert re.search(r"23\s+Level\s+arm-pmu", vm.guest("cat /proc/interrupts")), boot
+            assert "arm-pv: using stolen time PV" in vm.guest("dmesg"), boot
             if boot == "first":
                 vm.console.sendline("reboot -f")
         vm.ends(0, "poweroff -f")
