@@ -128,6 +128,8 @@ Test(bpmp_message, sizes_of_answers)
 		{ { BPMP_MRQ_PG, BPMP_PG_GET_MAX_ID, 0 }, 4 },
 		{ { BPMP_MRQ_PG, BPMP_PG_GET_NAME, 1 }, 40 },
 		{ { BPMP_MRQ_CLK, BPMP_CLK_GET_RATE, 1 }, 8 },
+		{ { BPMP_MRQ_CLK, BPMP_CLK_IS_ENABLED, 1 }, 4 },
+		{ { BPMP_MRQ_CLK, BPMP_CLK_GET_MAX_CLK_ID, 0 }, 4 },
 		{ { BPMP_MRQ_CLK, BPMP_CLK_ENABLE, 1 }, 0 },
 		{ { BPMP_MRQ_CLK, BPMP_CLK_GET_ALL_INFO, 1 }, 113 }, { { 200, 0, 0 }, 0 } };
 
@@ -137,10 +139,10 @@ Test(bpmp_message, sizes_of_answers)
 
 Test(bpmp_message, names_that_a_file_can_have)
 {
-	char name[BPMP_NAME_SIZE] = "a b/c\"d\\e\x7f\x1f!~";
+	char name[BPMP_NAME_SIZE] = "/a b/c\"d\\e\x7f\x1f!~";
 
 	bpmp_clean_name(name);
-	cr_assert_str_eq(name, "a_b_c_d_e__!~");
+	cr_assert_str_eq(name, "_a_b_c_d_e__!~");
 	memset(name, 'x', sizeof(name));
 	bpmp_clean_name(name);
 	cr_assert_eq(strlen(name), BPMP_NAME_SIZE - 1);

@@ -38,7 +38,7 @@ Test(bpmp_opened, names_and_numbers)
 	cr_assert_null(bpmp_openable_clk_command(0), "that of rows that are no command");
 }
 
-#define LONG_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_63 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
 
 Test(bpmp_opened, what_is_wrong_is_named)
 {
@@ -62,7 +62,8 @@ Test(bpmp_opened, what_is_wrong_is_named)
 		{ "clk:thermal", "mrqs=clk: no kind", "of request" },
 		{ "+31", "mrqs=+31:", "no kind of request" },
 		{ " 31", "mrqs= 31:", "no kind of request" },
-		{ LONG_64 "12345", "mrqs=" LONG_64 ": no kind", "of request" },
+		{ LONG_63 ":thermal", "mrqs=" LONG_63 ": no kind", "of request" },
+		{ LONG_63 "f12345", "mrqs=" LONG_63 "f: no kind", "of request" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
