@@ -60,8 +60,12 @@ int cpu_affinity_check(const uint16_t *cpus, size_t count)
 
 	if (count == 0)
 		return 0;
-	if (sched_getaffinity(0, sizeof(before), &before) != 0)
-		return -errno;
+	if (sched_getaffinity(0, sizeof(before), &before) != 0) {
+		error = -errno;
+		log_error("--cpus affinity: cannot tell on which CPUs this process may run: %s",
+			strerror(-error));
+		return error;
+	}
 	for (size_t i = 0; i < count && !error; i++) {
 		CPU_ZERO(&one);
 		CPU_SET(cpus[i], &one);

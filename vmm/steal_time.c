@@ -79,8 +79,10 @@ int steal_time_create(struct vm *vm, struct device **device)
 	if (error || vm->machine.planning)
 		return error;
 	steal = calloc(1, sizeof(*steal));
-	if (!steal)
+	if (!steal) {
+		log_error("stolen time: no memory");
 		return -ENOMEM;
+	}
 	steal->device = (struct device){ &steal_time_ops, "stolen time", &vm->machine };
 	steal->vm = vm;
 	steal->base = base;
@@ -88,6 +90,7 @@ int steal_time_create(struct vm *vm, struct device **device)
 		mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (steal->memory == MAP_FAILED) {
 		error = -errno;
+		log_error("stolen time: no memory to share: %s", strerror(-error));
 		free(steal);
 		return error;
 	}

@@ -66,13 +66,14 @@ int net_passt_start(struct worker *passt, const struct net_options *options, str
 	int pair[2], error;
 
 	*tap = (struct net_tap){ .fd = -1, .is_stream = true, .name = "passt" };
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
-		fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		error = -errno;
 		log_error("--net user: cannot make a socket: %s", strerror(-error));
 		return error;
 	}
 	tap->fd = pair[0];
+	/* Ours alone: passt's end blocks. Cannot fail on a socket that is open. */
+	(void)fcntl(tap->fd, F_SETFL, O_NONBLOCK);
 	error = start(passt, options, pair[1]);
 	close(pair[1]);
 	if (error == 0 && worker_has_ended(passt, FAILS_AT_ONCE_MS)) {

@@ -233,6 +233,9 @@ static int set_memory(struct vhost_front *front, const struct guest_memory *memo
 
 	if (memory->count == 0 || memory->count > VHOST_USER_MAX_REGIONS)
 		return -EINVAL;
+	/* QEMU's back ends unmap what they have for it, under requests in flight as well. */
+	if (user->has_memory)
+		return user->error;
 	for (size_t i = 0; i < memory->count; i++) {
 		const struct guest_memory_region *region = &memory->regions[i];
 
@@ -256,6 +259,7 @@ static int set_memory(struct vhost_front *front, const struct guest_memory *memo
 	/* Without acknowledgements, an answer to a later question says that it was handled. */
 	if (error == 0 && !has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK))
 		error = get_u64(user, VHOST_USER_GET_FEATURES, &features);
+	user->has_memory = error == 0;
 	return error;
 }
 
@@ -293,10 +297,11 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 }
 
 /*
- * Until all that the driver made available has been used. Both indices are the guest's and may be
- * anything: they keep this waiting once, up to the deadline, and not again.
+ * Until all that the driver made available has been used. Both indices are the guest's: one that
+ * falsifies them gets what the back end still does into its own next boot, or ends its VM here.
+ * Returns 0 or -ETIMEDOUT (logged).
  */
-static void wait_for_requests(struct vhost_user_front *user, const struct vhost_queue *queue)
+static int wait_for_requests(struct vhost_user_front *user, const struct vhost_queue *queue)
 {
 	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
 	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
@@ -309,21 +314,24 @@ static void wait_for_requests(struct vhost_user_front *user, const struct vhost_
 	while (*available != *used && poll(&end, 1, 1) <= 0) {
 		if (clock_ms() < deadline)
 			continue;
-		log_warning("%s: requests of the guest's have not ended within %d s", user->name,
-			VHOST_DEADLINE_MS / 1000);
-		user->uses_all = false;
-		return;
+		log_error("%s: requests of the guest's have not ended within %d s", user->name,
+			user->deadline_ms / 1000);
+		user->error = -ETIMEDOUT;
+		break;
 	}
+	return user->error;
 }
 
 static int stop_queue(struct vhost_front *front, uint32_t index)
 {
 	struct vhost_user_front *user = to_user(front);
 	struct vhost_user_vring_state state = { .index = index }, reply = state;
-	int error;
+	int error = user->error;
 
-	if (user->uses_all && user->error == 0)
-		wait_for_requests(user, &user->queues[index]);
+	if (user->uses_all && error == 0)
+		error = wait_for_requests(user, &user->queues[index]);
+	if (error != 0)
+		return error;
 	error = transact(user,
 		&(struct request){ .id = VHOST_USER_GET_VRING_BASE,
 			.payload = &state,

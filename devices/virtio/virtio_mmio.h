@@ -59,6 +59,7 @@ struct virtio_mmio {
 	uint32_t status, device_features_select, driver_features_select, queue_select;
 	uint64_t driver_features;
 	uint32_t config_size;
+	bool config_is_ours; /* the machine's, not the back end's: the driver cannot write to it */
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
 	struct virtio_mmio_queue queues[VIRTIO_MMIO_MAX_QUEUES];
 	bool dead;	       /* the back end failed: no reset helps */

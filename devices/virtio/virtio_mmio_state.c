@@ -248,7 +248,8 @@ void virtio_mmio_write_config(
 	uint32_t size;
 	int error;
 
-	if (mmio->front->ops->write_config == NULL || offset >= mmio->config_size)
+	if (mmio->config_is_ours || mmio->front->ops->write_config == NULL ||
+		offset >= mmio->config_size)
 		return;
 	if ((mmio->status & VIRTIO_CONFIG_S_DRIVER) == 0)
 		return;

@@ -129,10 +129,22 @@ Test(vfio_region, unaligned_accesses_reach_no_register)
 	destroy();
 }
 
-Test(vfio_region, read_only_and_write_only_regions_are_so)
+Test(vfio_region, a_read_only_region_is_so)
 {
 	create_trapped(0x40, VFIO_REGION_INFO_FLAG_READ);
 	guest_write(0, 4, 0xffffffff);
+	cr_assert_eq(guest_read(0, 4), 0);
+	destroy();
+}
+
+Test(vfio_region, a_write_only_region_is_so)
+{
+	char written[4];
+
+	create_trapped(0x40, VFIO_REGION_INFO_FLAG_WRITE);
+	guest_write(0, 4, 0x11223344);
+	cr_assert_eq(pread(vfio_fake.device_fd, written, sizeof(written), 0), 4);
+	cr_assert_arr_eq(written, "\x44\x33\x22\x11", 4);
 	cr_assert_eq(guest_read(0, 4), 0);
 	destroy();
 }

@@ -55,11 +55,8 @@ static void become_program(const void *argument, int rules)
 {
 	const struct start *start = argument;
 	char *environment[] = { NULL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t deaf;
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-		return;
 	setsid();
 	/* Ignoring is not enough: it sets handlers of its own. */
 	sigemptyset(&deaf);

@@ -23,7 +23,7 @@ static int place_descriptors(const int *fds, size_t fd_count)
 	int high[SPAWN_MAX_FDS];
 
 	for (size_t i = 0; i < fd_count; i++) {
-		high[i] = fcntl(fds[i], F_DUPFD, KEPT_FD);
+		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, KEPT_FD);
 		if (high[i] < 0)
 			return -1;
 	}
@@ -33,10 +33,28 @@ static int place_descriptors(const int *fds, size_t fd_count)
 	return 0;
 }
 
+/*
+ * No standard input or output, and of a terminal on standard error, which is the log's, no more
+ * than writing. What somebody else has open there keeps its place in the file: it is not opened
+ * anew.
+ */
+static int part_from_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), error_output;
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return -1;
+	if (!isatty(STDERR_FILENO))
+		return 0;
+	error_output = open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	return error_output < 0 || dup2(error_output, STDERR_FILENO) >= 0 ? 0 : -1;
+}
+
 /* In the child: async-signal-safe calls only. */
 static void become_child(const struct spawn *spawn, pid_t parent)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	const unsigned int end = SPAWN_FIRST_FD + (unsigned int)spawn->fd_count;
 	int kept = spawn->kept_fd;
 	sigset_t none;
 
@@ -56,10 +74,11 @@ static void become_child(const struct spawn *spawn, pid_t parent)
 			_exit(1);
 	}
 	if (place_descriptors(spawn->fds, spawn->fd_count) < 0 ||
-		(kept >= 0 && kept != KEPT_FD && dup3(kept, KEPT_FD, O_CLOEXEC) < 0))
+		(kept >= 0 && kept != KEPT_FD && dup3(kept, KEPT_FD, O_CLOEXEC) < 0) ||
+		part_from_terminal() < 0 ||
+		(end < KEPT_FD && close_range(end, KEPT_FD - 1, 0) < 0) ||
+		close_range(kept >= 0 ? KEPT_FD + 1 : KEPT_FD, ~0u, 0) < 0)
 		_exit(1);
-	close_range(SPAWN_FIRST_FD + (unsigned int)spawn->fd_count, KEPT_FD - 1, 0);
-	close_range(kept >= 0 ? KEPT_FD + 1 : KEPT_FD, ~0u, 0);
 	spawn->become(spawn->argument, kept >= 0 ? KEPT_FD : -1);
 	_exit(1);
 }
