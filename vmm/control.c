@@ -4,6 +4,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
+#include "vmm/json_values.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -43,7 +44,7 @@ static void send_answer(struct control_client *client, struct json_object *answe
 static void refuse(struct json_object *answer, const char *problem)
 {
 	json_object_object_add(answer, "ok", json_object_new_boolean(0));
-	json_object_object_add(answer, "error", json_object_new_string(problem));
+	json_add_text(answer, "error", problem);
 }
 
 static void serve(struct control_client *client, const char *line, size_t length)

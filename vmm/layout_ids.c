@@ -6,6 +6,7 @@
 #include "devices/bpmp/ids.h"
 #include "devices/bpmp/policy.h"
 #include "devices/bpmp/undo.h"
+#include "vmm/json_values.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static struct json_object *owner_of(
 		if (bpmp_id_set_has(set_of(request->owners[i].ids, kind), id))
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
 				used ? ", " : "", request->owners[i].device);
-	return json_object_new_string(used ? text : "--bpmp");
+	return json_text(used ? text : "--bpmp");
 }
 
 static void add_row(struct json_object *list, uint32_t id, const char *name, const char *why,
@@ -45,10 +46,10 @@ static void add_row(struct json_object *list, uint32_t id, const char *name, con
 {
 	struct json_object *row = json_object_new_object();
 
-	json_object_object_add(row, "id", json_object_new_uint64(id));
+	json_add_number(row, "id", id);
 	if (name && *name)
-		json_object_object_add(row, "name", json_object_new_string(name));
-	json_object_object_add(row, "why", json_object_new_string(why));
+		json_add_text(row, "name", name);
+	json_add_text(row, "why", why);
 	json_object_object_add(row, "by", by);
 	json_object_array_add(list, row);
 }
@@ -65,7 +66,7 @@ static void add_clock(struct json_object *list, const struct layout_ids_request 
 		return;
 	}
 	snprintf(text, sizeof(text), "clock %u", below);
-	add_row(list, clock->id, clock->name, "ancestor", json_object_new_string(text));
+	add_row(list, clock->id, clock->name, "ancestor", json_text(text));
 }
 
 /* Which visible clock each visible clock feeds. */

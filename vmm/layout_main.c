@@ -4,6 +4,7 @@
 #include "devices/bpmp/host.h"
 #include "devices/bpmp/ids.h"
 #include "vmm/base/log.h"
+#include "vmm/json_values.h"
 #include "vmm/layout_ids.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
@@ -26,10 +27,9 @@ static struct json_object *ranges(const struct layout *layout)
 	for (size_t i = 0; i < layout->count; i++) {
 		struct json_object *row = json_object_new_object();
 
-		json_object_object_add(
-			row, "address", json_object_new_uint64(layout->ranges[i].base));
-		json_object_object_add(row, "size", json_object_new_uint64(layout->ranges[i].size));
-		json_object_object_add(row, "name", json_object_new_string(layout->ranges[i].name));
+		json_add_number(row, "address", layout->ranges[i].base);
+		json_add_number(row, "size", layout->ranges[i].size);
+		json_add_text(row, "name", layout->ranges[i].name);
 		json_object_array_add(list, row);
 	}
 	return list;
@@ -46,8 +46,8 @@ static struct json_object *interrupts(const struct layout *layout)
 		if (!owner)
 			continue;
 		row = json_object_new_object();
-		json_object_object_add(row, "spi", json_object_new_uint64(spi));
-		json_object_object_add(row, "name", json_object_new_string(owner));
+		json_add_number(row, "spi", spi);
+		json_add_text(row, "name", owner);
 		json_object_array_add(list, row);
 	}
 	return list;
@@ -64,7 +64,7 @@ static void note(struct json_object *unknown, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	json_object_array_add(unknown, json_object_new_string(line));
+	json_object_array_add(unknown, json_text(line));
 }
 
 static struct json_object *bpmp(const struct vm *vm, struct json_object *unknown)

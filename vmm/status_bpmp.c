@@ -3,16 +3,12 @@
 
 #include "devices/bpmp/abi.h"
 #include "devices/bpmp/supervisor.h"
+#include "vmm/json_values.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
 
 /* What the id of a request with this MRQ is; NULL where it has none. */
 static const char *kind_of(uint32_t mrq)
@@ -29,17 +25,14 @@ static const char *kind_of(uint32_t mrq)
 	}
 }
 
-/* Printable ASCII only: JSON is UTF-8, and a worker that was taken over may name things at will. */
+/* Of a worker that may have been taken over, and may not have ended the name. */
 static void add_name(struct json_object *object, const char *name)
 {
-	char clean[BPMP_NAME_SIZE + 1];
-	size_t length = strnlen(name, BPMP_NAME_SIZE);
+	char copy[BPMP_NAME_SIZE + 1] = "";
 
-	for (size_t i = 0; i < length; i++)
-		clean[i] = name[i] < ' ' || name[i] > '~' ? '?' : name[i];
-	clean[length] = '\0';
-	if (length > 0)
-		json_object_object_add(object, "name", json_object_new_string(clean));
+	memcpy(copy, name, strnlen(name, BPMP_NAME_SIZE));
+	if (copy[0])
+		json_add_text(object, "name", copy);
 }
 
 static struct json_object *describe_row(const struct bpmp_statistics_row *row)
@@ -50,17 +43,18 @@ static struct json_object *describe_row(const struct bpmp_statistics_row *row)
 	if (!object)
 		return NULL;
 	if (row->mrq != BPMP_STATISTICS_OTHER)
-		add_number(object, "mrq", row->mrq);
+		json_add_number(object, "mrq", row->mrq);
 	if (kind)
-		json_object_object_add(object, "kind", json_object_new_string(kind));
+		json_add_text(object, "kind", kind);
 	if (row->id != BPMP_STATISTICS_OTHER)
-		add_number(object, "id", row->id);
+		json_add_number(object, "id", row->id);
 	add_name(object, row->name);
-	add_number(object, "requests", row->requests);
-	add_number(object, "refused", row->refused);
-	add_number(object, "failed", row->failed);
-	add_number(object, "mean_us", row->requests ? row->total_ns / row->requests / 1000 : 0);
-	add_number(object, "max_us", row->max_ns / 1000);
+	json_add_number(object, "requests", row->requests);
+	json_add_number(object, "refused", row->refused);
+	json_add_number(object, "failed", row->failed);
+	json_add_number(
+		object, "mean_us", row->requests ? row->total_ns / row->requests / 1000 : 0);
+	json_add_number(object, "max_us", row->max_ns / 1000);
 	return object;
 }
 
@@ -82,10 +76,10 @@ struct json_object *status_describe_counts(const struct bpmp_statistics *statist
 		failed += row->failed;
 		json_object_array_add(rows, describe_row(row));
 	}
-	add_number(object, "clocks", statistics->clock_count);
-	add_number(object, "requests", requests);
-	add_number(object, "refused", refused);
-	add_number(object, "failed", failed);
+	json_add_number(object, "clocks", statistics->clock_count);
+	json_add_number(object, "requests", requests);
+	json_add_number(object, "refused", refused);
+	json_add_number(object, "failed", failed);
 	json_object_object_add(object, "counts", rows);
 	return object;
 }
@@ -101,11 +95,11 @@ struct json_object *status_describe_bpmp(struct bpmp_supervisor *supervisor)
 	} else {
 		object = json_object_new_object();
 		if (object)
-			json_object_object_add(object, "error",
-				json_object_new_string(error == -ETIMEDOUT
-						? "its worker does not answer: it waits for the "
-						  "host's BPMP"
-						: "its worker is gone"));
+			json_add_text(object, "error",
+				error == -ETIMEDOUT
+					? "its worker does not answer: it waits for the "
+					  "host's BPMP"
+					: "its worker is gone");
 	}
 	free(statistics);
 	return object;

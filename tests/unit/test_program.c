@@ -95,12 +95,13 @@ Test(program, has_no_privileges_and_no_environment)
 	char script[] = SAY "open('/proc/self/environ').read() == '', *(line for name in "
 			    "('status', 'limits') for line in "
 			    "open('/proc/self/' + name) if line.startswith(('NoNew', 'CapInh', "
-			    "'SigBlk', 'Max core'))))";
+			    "'CapPrm', 'CapEff', 'SigBlk', 'Max core'))))";
 
 	setenv("SECRET", "x", 1);
 	/* Blocked: SIGHUP, SIGQUIT, SIGTERM. */
 	assert_answer(script,
 		"True SigBlk:\t0000000000004005\n CapInh:\t0000000000000000\n "
+		"CapPrm:\t0000000000000000\n CapEff:\t0000000000000000\n "
 		"NoNewPrivs:\t1\n Max core file size        0  ");
 }
 
@@ -144,15 +145,13 @@ Test(program, dies_with_the_machine)
 	char script[] = "import os, time; os.write(3, b'ready\\n'); time.sleep(1000)";
 	char line[8];
 	pid_t machine = fork();
+	int status;
 
-	if (machine == 0) {
-		start("python3", script);
-		if (read(program.socket, line, 6) != 6)
-			_exit(1);
-		_exit(0);
-	}
+	if (machine == 0)
+		_exit(start("python3", script) == 0 && read(program.socket, line, 6) == 6 ? 0 : 1);
 	close(theirs);
-	waitpid(machine, NULL, 0);
+	cr_assert_eq(waitpid(machine, &status, 0), machine);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	while (read(ours, line, sizeof(line)) > 0)
 		;
 }

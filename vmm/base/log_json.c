@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/base/log_json.h"
 
+#include "vmm/base/utf8.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,58 +12,24 @@
 
 static const char message_key[] = "\",\"message\":\"", tail[] = "\"}\n";
 
-/* How long the well-formed sequence at `at` is (Unicode, table 3-7), 0: none. Ends in NUL. */
-static size_t sequence_length(const unsigned char *at)
-{
-	static const struct {
-		unsigned char first, last;     /* of the first byte */
-		unsigned char lowest, highest; /* of the second */
-		size_t length;
-	} kinds[] = {
-		{ 0x20, 0x7e, 0, 0xff, 1 },
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (at[0] < kinds[i].first || at[0] > kinds[i].last)
-			continue;
-		if (kinds[i].length > 1 && (at[1] < kinds[i].lowest || at[1] > kinds[i].highest))
-			return 0;
-		for (size_t j = 2; j < kinds[i].length; j++)
-			if ((at[j] & 0xc0) != 0x80)
-				return 0;
-		return kinds[i].length;
-	}
-	return 0;
-}
-
 /* Appends `text` from `used` on, up to `end`. Returns what is used then. */
 static size_t put(char *line, size_t used, size_t end, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
-
-	while (*at) {
-		size_t length = sequence_length(at);
-		bool escape = *at == '"' || *at == '\\';
+	while (*text) {
+		size_t length = utf8_length(text);
+		bool escape = *text == '"' || *text == '\\';
 
 		if (used + (length ? length : 1) + escape > end)
 			break;
 		if (escape)
 			line[used++] = '\\';
 		if (length)
-			memcpy(line + used, at, length);
+			memcpy(line + used, text, length);
 		else
 			line[used] = '?';
 		length = length ? length : 1;
 		used += length;
-		at += length;
+		text += length;
 	}
 	return used;
 }

@@ -19,7 +19,7 @@ struct program {
 	size_t fd_count;
 	int rules; /* a Landlock ruleset (seccomp/landlock.h); -1: none */
 	int stop_signal;
-	uint32_t capabilities; /* 1 << CAP_...: it keeps these, where the machine has them */
+	uint32_t capabilities; /* 1 << CAP_...: it keeps these of root's, if the machine is root */
 };
 
 /* Whether it is installed. Returns 0 or -ENOENT (logged, with the package that has it). */
@@ -27,7 +27,8 @@ int program_check(const char *name, const char *package);
 
 /*
  * Starts the program: in a session of its own, so that no terminal's signal reaches it, deaf to
- * SIGTERM, SIGHUP and SIGQUIT, killed by the kernel when the machine ends. Unless the sandbox is
+ * SIGTERM, SIGHUP and SIGQUIT, killed by the kernel when the machine ends (but for one that becomes
+ * another user, which its socket's end must do for). Unless the sandbox is
  * off it has no capabilities but those that are named, and cannot get new privileges; the rules
  * bind it. `socket`, or -1, is the machine's end of its socket, which `worker` takes
  * over.
