@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from board import Board
 from kinds import A, B, on
 import state
@@ -142,27 +144,35 @@ def records(host: Board, path: str) -> dict[int, int]:
     return {int(number): place for place, number in enumerate(re.findall(r"record (\d+)", text))}
 
 
-CRASHES = 3
-
-
-@on(A)
-def test_killed_while_it_writes(host: Board) -> None:
+def kill_while_it_writes(host: Board, crashes: int) -> None:
     """Every write that the guest saw flushed is there after a SIGKILL of the machine, or of all."""
-    for crash in range(CRASHES):
+    for crash in range(crashes):
         host.check("rm -f /tmp/r; truncate -s 8M /tmp/r")
         with Vm(host, "--disk /tmp/r") as vm:
             vm.up()
             vm.console.sendline("rig-disk records /dev/vda 2048")
-            vm.console.wait_for(rf"acked {40 + 10 * crash}\r?\n", 60)
+            vm.console.wait_for(rf"acked {40 + 10 * (crash % 6)}\r?\n", 60)
             victims = [p.pid for p in state.processes(host)] if crash % 2 else [vm.pid()]
             host.check(f"kill -KILL {' '.join(map(str, victims))}")
             vm.session.wait(20)
             seen = vm.console.output().decode(errors="replace")
-        acked = max(map(int, re.findall(r"acked (\d+)\r?\n", seen)), default=40 + 10 * crash)
+        acked = max(map(int, re.findall(r"acked (\d+)\r?\n", seen)), default=40 + 10 * (crash % 6))
         found = records(host, "/tmp/r")
         assert acked >= 40 and all(found.get(i) == i for i in range(acked + 1)), (acked, found)
         host.idle(0.5)
         assert not state.leftovers(host)
+
+
+@on(A)
+def test_killed_while_it_writes(host: Board) -> None:
+    kill_while_it_writes(host, 3)
+
+
+@pytest.mark.long
+@pytest.mark.deadline(1200)
+@on(A)
+def test_killed_20_times_while_it_writes(host: Board) -> None:
+    kill_while_it_writes(host, 20)
 
 
 @on(A)
