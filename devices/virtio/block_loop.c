@@ -208,21 +208,18 @@ void block_worker_close(struct block_worker *worker)
 	vhost_user_back_close(&worker->back);
 }
 
+/* Returns what vhost_user_back_wait() does. */
 static int wait_for_work(struct block_worker *worker, struct pollfd *fds)
 {
 	const uint32_t count = worker->device.queue_count;
 
-	fds[FRONT_END] = (struct pollfd){ .fd = worker->back.socket, .events = POLLIN };
 	fds[DONE] = (struct pollfd){ .fd = worker->pool->done_fd, .events = POLLIN };
 	for (uint32_t i = 0; i < count; i++)
 		fds[FIRST_KICK + i] = (struct pollfd){
 			.fd = vhost_user_back_kick_fd(&worker->back, i),
 			.events = POLLIN,
 		};
-	if (poll(fds, FIRST_KICK + count, worker->again ? 0 : -1) < 0)
-		return -errno;
-	worker->again = false;
-	return 0;
+	return vhost_user_back_wait(&worker->back, fds, FIRST_KICK + count, worker->again ? 0 : -1);
 }
 
 int block_worker_run(struct block_worker *worker)
@@ -230,23 +227,13 @@ int block_worker_run(struct block_worker *worker)
 	struct pollfd fds[FIRST_KICK + BLOCK_MAX_QUEUES];
 
 	for (;;) {
-		int error = wait_for_work(worker, fds);
+		int status = wait_for_work(worker, fds);
 
-		if (error == -EINTR)
+		if (status < 0)
+			return status == -ECONNRESET ? 0 : status;
+		worker->again = status > 0;
+		if (worker->again)
 			continue;
-		if (error != 0) {
-			log_error("poll: %s", strerror(-error));
-			return error;
-		}
-		if (fds[FRONT_END].revents != 0) {
-			error = vhost_user_back_receive(&worker->back);
-			if (error != 0)
-				return error == -ECONNRESET ? 0 : error;
-			/* It may have closed what else was waited for, or opened a queue that has
-			 * buffers already. */
-			worker->again = true;
-			continue;
-		}
 		for (uint32_t i = 0; i < worker->device.queue_count; i++)
 			if (fds[FIRST_KICK + i].revents != 0)
 				vhost_user_back_kicked(&worker->back, i);

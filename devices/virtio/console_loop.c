@@ -240,14 +240,14 @@ static void try_terminal(struct console_worker *worker)
 	worker->peer.in_background = !console_terminal_enter(&worker->terminal);
 }
 
+/* Returns what vhost_user_back_wait() does. */
 static int wait_for_work(struct console_worker *worker, struct pollfd fds[POLL_FDS])
 {
-	const struct vhost_user_back *back = &worker->back;
+	struct vhost_user_back *back = &worker->back;
 	bool want_input = input_room(worker) > 0;
 	bool want_output = worker->sending && vhost_user_back_ready(back, TRANSMIT_QUEUE);
 	int timeout;
 
-	fds[FRONT_END] = (struct pollfd){ .fd = back->socket, .events = POLLIN };
 	fds[SIGNALS] = (struct pollfd){ .fd = worker->signal_fd, .events = POLLIN };
 	fds[RECEIVE_KICK] = (struct pollfd){
 		.fd = vhost_user_back_kick_fd(back, RECEIVE_QUEUE),
@@ -261,10 +261,7 @@ static int wait_for_work(struct console_worker *worker, struct pollfd fds[POLL_F
 	/* drop() is to have its say. */
 	if (want_output && (timeout < 0 || timeout > PATIENCE_MS))
 		timeout = PATIENCE_MS;
-	if (poll(fds, POLL_FDS, worker->again ? 0 : timeout) < 0)
-		return -errno;
-	worker->again = false;
-	return 0;
+	return vhost_user_back_wait(back, fds, POLL_FDS, worker->again ? 0 : timeout);
 }
 
 int console_worker_run(struct console_worker *worker)
@@ -273,23 +270,13 @@ int console_worker_run(struct console_worker *worker)
 
 	try_terminal(worker);
 	for (;;) {
-		int error = wait_for_work(worker, fds);
+		int status = wait_for_work(worker, fds);
 
-		if (error == -EINTR)
+		if (status < 0)
+			return status == -ECONNRESET ? 0 : status;
+		worker->again = status > 0;
+		if (worker->again)
 			continue;
-		if (error != 0) {
-			log_error("poll: %s", strerror(-error));
-			return error;
-		}
-		if (fds[FRONT_END].revents != 0) {
-			error = vhost_user_back_receive(&worker->back);
-			if (error != 0)
-				return error == -ECONNRESET ? 0 : error;
-			/* It may have closed what else was waited for, or opened a queue that has
-			 * buffers already. */
-			worker->again = true;
-			continue;
-		}
 		if (fds[SIGNALS].revents != 0 || worker->peer.in_background)
 			try_terminal(worker);
 		if (fds[RECEIVE_KICK].revents != 0)

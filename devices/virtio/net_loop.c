@@ -295,13 +295,13 @@ void net_worker_close(struct net_worker *worker)
 	free(worker->stream);
 }
 
+/* Returns what vhost_user_back_wait() does. */
 static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
 {
-	const struct vhost_user_back *back = &worker->back;
+	struct vhost_user_back *back = &worker->back;
 	short events =
 		(short)((worker->wants_frames ? POLLIN : 0) | (worker->tap_full ? POLLOUT : 0));
 
-	fds[FRONT_END] = (struct pollfd){ .fd = back->socket, .events = POLLIN };
 	fds[RECEIVE_KICK] = (struct pollfd){
 		.fd = vhost_user_back_kick_fd(back, RECEIVE_QUEUE),
 		.events = POLLIN,
@@ -316,23 +316,16 @@ static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
 		.fd = events != 0 || worker->stream != NULL ? worker->tap.fd : -1,
 		.events = events,
 	};
-	if (poll(fds, POLL_FDS, worker->again ? 0 : -1) < 0)
-		return -errno;
-	worker->again = false;
-	return 0;
+	return vhost_user_back_wait(back, fds, POLL_FDS, worker->again ? 0 : -1);
 }
 
-/* A message of the front end's: another driver may have negotiated something else. */
-static int serve_front_end(struct net_worker *worker)
+/* After a message of the front end's: another driver may have negotiated something else. */
+static int follow_negotiation(struct net_worker *worker)
 {
-	int error = vhost_user_back_receive(&worker->back);
-
-	if (error == 0 && worker->back.features != worker->negotiated) {
-		worker->negotiated = worker->back.features;
-		error = net_tap_negotiated(&worker->tap, worker->negotiated);
-	}
-	worker->again = true;
-	return error;
+	if (worker->back.features == worker->negotiated)
+		return 0;
+	worker->negotiated = worker->back.features;
+	return net_tap_negotiated(&worker->tap, worker->negotiated);
 }
 
 int net_worker_run(struct net_worker *worker)
@@ -340,20 +333,19 @@ int net_worker_run(struct net_worker *worker)
 	struct pollfd fds[POLL_FDS];
 
 	for (;;) {
-		int error = wait_for_work(worker, fds);
+		int status = wait_for_work(worker, fds);
 
-		if (error == -EINTR)
-			continue;
-		if (error != 0) {
-			log_error("poll: %s", strerror(-error));
-			return error;
-		}
-		if (fds[FRONT_END].revents != 0) {
-			error = serve_front_end(worker);
+		if (status > 0) {
+			int error = follow_negotiation(worker);
+
 			if (error != 0)
-				return error == -ECONNRESET ? 0 : error;
-			continue;
+				return error;
 		}
+		if (status < 0)
+			return status == -ECONNRESET ? 0 : status;
+		worker->again = status > 0;
+		if (worker->again)
+			continue;
 		if ((fds[TAP].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
 			log_error("%s is gone", worker->tap.name);
 			return -ENODEV;

@@ -73,29 +73,19 @@ static void serve(struct rng_worker *worker)
 int rng_worker_run(struct rng_worker *worker)
 {
 	for (;;) {
-		struct pollfd fds[] = {
-			{ .fd = worker->back.socket, .events = POLLIN },
-			{ .fd = vhost_user_back_kick_fd(&worker->back, REQUEST_QUEUE),
-				.events = POLLIN },
-		};
-		int error;
+		struct pollfd fds[2];
+		int status;
 
-		if (poll(fds, 2, worker->again ? 0 : -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			error = -errno;
-			log_error("poll: %s", strerror(-error));
-			return error;
-		}
-		worker->again = false;
-		if (fds[0].revents != 0) {
-			error = vhost_user_back_receive(&worker->back);
-			if (error != 0)
-				return error == -ECONNRESET ? 0 : error;
-			/* It may have opened a queue that has buffers already. */
-			worker->again = true;
+		fds[1] = (struct pollfd){
+			.fd = vhost_user_back_kick_fd(&worker->back, REQUEST_QUEUE),
+			.events = POLLIN,
+		};
+		status = vhost_user_back_wait(&worker->back, fds, 2, worker->again ? 0 : -1);
+		if (status < 0)
+			return status == -ECONNRESET ? 0 : status;
+		worker->again = status > 0;
+		if (worker->again)
 			continue;
-		}
 		if (fds[1].revents != 0)
 			vhost_user_back_kicked(&worker->back, REQUEST_QUEUE);
 		serve(worker);

@@ -175,6 +175,25 @@ int vhost_user_back_receive(struct vhost_user_back *back)
 	return status;
 }
 
+int vhost_user_back_wait(
+	struct vhost_user_back *back, struct pollfd *fds, size_t count, int timeout)
+{
+	int error;
+
+	fds[0] = (struct pollfd){ .fd = back->socket, .events = POLLIN };
+	if (poll(fds, count, timeout) < 0) {
+		if (errno == EINTR)
+			return 1;
+		error = -errno;
+		log_error("poll: %s", strerror(-error));
+		return error;
+	}
+	if (fds[0].revents == 0)
+		return 0;
+	error = vhost_user_back_receive(back);
+	return error != 0 ? error : 1;
+}
+
 bool vhost_user_back_ready(const struct vhost_user_back *back, uint32_t index)
 {
 	const struct vhost_user_back_queue *queue = &back->queues[index];

@@ -8,6 +8,7 @@
 #ifndef DEVICES_VIRTIO_VHOST_USER_BACK_H
 #define DEVICES_VIRTIO_VHOST_USER_BACK_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,6 +80,15 @@ void vhost_user_back_close(struct vhost_user_back *back);
  * conversation cannot go on (logged).
  */
 int vhost_user_back_receive(struct vhost_user_back *back);
+
+/*
+ * A turn of a device's loop: waits for the front end, at fds[0], and for what the device has put
+ * behind it, and serves what the front end says. `timeout` as poll()'s. Returns 0: look at fds; 1:
+ * begin again, without waiting, as descriptors may be closed and queues with buffers open since; or
+ * -errno: the end, as vhost_user_back_receive().
+ */
+int vhost_user_back_wait(
+	struct vhost_user_back *back, struct pollfd *fds, size_t count, int timeout);
 
 /* Whether buffers may be taken from this queue now. */
 bool vhost_user_back_ready(const struct vhost_user_back *back, uint32_t index);
