@@ -90,7 +90,7 @@ WRONG = [
     Wrong("console path too long", f"{FILES} --console unix=/tmp/{'x' * 120}", 3, "107", "shorter"),
     Wrong("console file in a missing directory", f"{FILES} --console file=/none/c", 3,
           "/none/c.*No such file"),
-    Wrong("command line too long", f"{FILES} --cmdline {'x' * 2048}", 2, "--cmdline.*2048"),
+    Wrong("command line too long", f"{FILES} --cmdline {'x' * 2048}", 2, "--cmdline.*2047"),
     Wrong("tap that is not there", f"{FILES} --net tap=none0", 3, "tap=none0", "ip tuntap add"),
     Wrong("network on no tap", f"{FILES} --net tap=lo", 2, "tap=lo.*no tap", "ip tuntap add"),
     Wrong("network descriptor not open", f"{FILES} --net fd=99", 3, "fd=99", "dev/tap"),
