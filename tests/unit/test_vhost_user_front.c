@@ -167,6 +167,7 @@ Test(vhost_user_front, silence_ends_at_the_deadline)
 
 /* Works when it is kicked; answers at once, whatever is under way. */
 static bool works, asked_while_busy;
+static unsigned int memory_tables;
 
 static void *serve_queue_1(void *argument)
 {
@@ -188,6 +189,7 @@ static void *serve_queue_1(void *argument)
 			break;
 		if (header.request == VHOST_USER_GET_VRING_BASE)
 			asked_while_busy = ring.used->idx != ring.available->idx;
+		memory_tables += header.request == VHOST_USER_SET_MEM_TABLE;
 		if (vhost_user_back_receive(&back) != 0)
 			break;
 	}
@@ -204,6 +206,20 @@ static void open_busy(struct vhost_user_front *front)
 	front->queues[1] = queue_of_ring(1);
 	ring.available->idx = 3;
 	ring.used->idx = 0xfffe;
+}
+
+/* Each driver that begins asks for it; a back end may unmap for it what requests in flight use. */
+Test(vhost_user_front, memory_is_told_of_once)
+{
+	struct vhost_user_front front;
+
+	test_ram_open(&ram, 0x10000);
+	open_busy(&front);
+	for (int driver = 0; driver < 3; driver++)
+		cr_assert_eq(front.front.ops->set_memory(&front.front, &ram.memory, ram.fd), 0);
+	cr_assert_eq(memory_tables, 1);
+	close_worker();
+	test_ram_close(&ram);
 }
 
 Test(vhost_user_front, requests_end_before_the_queue_is_taken_away)
