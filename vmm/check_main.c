@@ -151,18 +151,14 @@ static bool (*const checks[])(struct vm *vm) = {
 
 int check_main(int argc, char **argv)
 {
+	enum options_result result;
 	struct options options;
 	struct vm *vm = NULL;
 	bool guessed = true, well;
 
-	switch (options_parse(&options, argc, argv)) {
-	case OPTIONS_DONE:
-		return EXIT_POWERED_OFF;
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_RUN:
-		break;
-	}
+	result = options_parse(&options, argc, argv);
+	if (result != OPTIONS_RUN)
+		return options_exit_status(result);
 	options_take_effect(&options);
 	well = machine_plan(&options, &vm, &guessed) == 0;
 	if (!vm)

@@ -172,18 +172,14 @@ int layout_main(int argc, char **argv)
 {
 	struct json_object *object;
 	struct options options;
+	enum options_result result;
 	struct vm *vm = NULL;
 	bool guessed = false;
 	int error;
 
-	switch (options_parse(&options, argc, argv)) {
-	case OPTIONS_DONE:
-		return EXIT_POWERED_OFF;
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_RUN:
-		break;
-	}
+	result = options_parse(&options, argc, argv);
+	if (result != OPTIONS_RUN)
+		return options_exit_status(result);
 	options_take_effect(&options);
 	error = machine_plan(&options, &vm, &guessed);
 	if (!error) {

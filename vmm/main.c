@@ -74,16 +74,12 @@ static bool have_standard_descriptors(void)
 
 static int run_main(int argc, char **argv)
 {
+	enum options_result result;
 	struct options options;
 
-	switch (options_parse(&options, argc, argv)) {
-	case OPTIONS_DONE:
-		return EXIT_POWERED_OFF;
-	case OPTIONS_BAD:
-		return EXIT_USAGE;
-	case OPTIONS_RUN:
-		break;
-	}
+	result = options_parse(&options, argc, argv);
+	if (result != OPTIONS_RUN)
+		return options_exit_status(result);
 	options_take_effect(&options);
 	if (options.json) {
 		log_error("--json is for layout and status; a VM that runs prints nothing");

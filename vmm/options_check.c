@@ -3,6 +3,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/worker.h"
+#include "vmm/machine.h"
 #include "vmm/options_cpus.h"
 
 #include <stdint.h>
@@ -35,6 +36,11 @@ static bool huge_page_fits(const struct options *options)
 	uint64_t page = options->memory.huge_page;
 
 	return page >= 0x10000 && (page & (page - 1)) == 0 && options->memory.size % page == 0;
+}
+
+int options_exit_status(enum options_result result)
+{
+	return result == OPTIONS_BAD ? EXIT_USAGE : EXIT_POWERED_OFF;
 }
 
 void options_take_effect(const struct options *options)

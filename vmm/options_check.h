@@ -20,6 +20,9 @@ const char *options_name(const struct options *options);
 /* What they say of this process itself: its log, and whether its workers are jailed. */
 void options_take_effect(const struct options *options);
 
+/* The exit status of a program whose options say that nothing is to be run, or are wrong. */
+int options_exit_status(enum options_result result);
+
 /* Returns OPTIONS_RUN, or OPTIONS_BAD with a line logged that names option and remedy. */
 enum options_result options_check(const struct options *options);
 

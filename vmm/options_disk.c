@@ -112,7 +112,7 @@ int options_parse_fs(struct options *options, const char *text, char *problem, s
 	const char *wrong;
 
 	/* Nothing stands without its key here. */
-	if (text[strcspn(text, "=,")] != '=') {
+	if (value_begins_bare(text)) {
 		snprintf(problem, size, "give vhost-user=SOCKET,tag=TAG");
 		return -EINVAL;
 	}

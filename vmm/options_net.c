@@ -127,8 +127,8 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 	struct net_options *net = &options->nets[options->net_count];
 	const char *wrong;
 
-	/* Nothing stands without its key here; what begins with a comma is a file's object. */
-	if (*text != ',' && text[strcspn(text, "=,")] != '=' &&
+	/* Nothing stands without its key here. */
+	if (value_begins_bare(text) &&
 		(strncmp(text, "user", 4) != 0 || (text[4] != ',' && text[4] != '\0'))) {
 		snprintf(problem, size, "give one of tap=NAME, fd=N and user");
 		return -EINVAL;

@@ -233,15 +233,24 @@ static size_t item_length(const char *text, const struct value_field *fields, si
 	return length;
 }
 
+/* It begins with a comma that is not half of one in a value. */
+static bool has_keys_alone(const char *text)
+{
+	return text[0] == ',' && text[1] && text[1] != ',';
+}
+
+bool value_begins_bare(const char *text)
+{
+	return !has_keys_alone(text) && text[strcspn(text, "=,")] != '=';
+}
+
 int value_parse(const char *text, const struct value_field *fields, size_t field_count,
 	void *target, char *problem, size_t problem_size)
 {
-	bool first = true;
+	bool first = !has_keys_alone(text);
 
-	if (text[0] == ',' && text[1] && text[1] != ',') {
-		first = false;
+	if (!first)
 		text++;
-	}
 	while (first || *text) {
 		size_t length = item_length(text, fields, field_count);
 		size_t key_length = strcspn(text, "=,");

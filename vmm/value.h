@@ -7,6 +7,7 @@
 #ifndef VMM_VALUE_H
 #define VMM_VALUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ struct value_field {
  */
 int value_parse(const char *text, const struct value_field *fields, size_t field_count,
 	void *target, char *problem, size_t problem_size);
+
+/* Whether value_parse() would take the first item of `text` for field 0's value, without a key. */
+bool value_begins_bare(const char *text);
 
 /*
  * The entry of names[0..count) that `word` most likely meant (at most two edits away), or NULL.

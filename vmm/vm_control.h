@@ -8,7 +8,7 @@ struct vm;
 /* Listens where --control says, if it does. Returns 0 or -errno (logged). */
 int vm_control_open(struct vm *vm);
 
-/* Lets a paused guest run again; `by` ends the log line: "resumed by ...". */
+/* Lets a paused guest run again; `by` ends the log line: "resumed through --control". */
 void vm_control_resume(struct vm *vm, const char *by);
 
 #endif

@@ -251,6 +251,15 @@ static void block_output(void)
 	cr_assert_not(guest_take(TRANSMIT, &head, &written, 200), "output did not block");
 }
 
+/* Takes what the pipe holds. */
+static void empty_output(void)
+{
+	char sink[65536];
+
+	while (test_wait_for(output_pipe[0], POLLIN, 0))
+		cr_assert_gt(read(output_pipe[0], sink, sizeof(sink)), 0);
+}
+
 Test(console, blocked_output_blocks_nobody_else)
 {
 	int64_t before;
@@ -266,11 +275,7 @@ Test(console, blocked_output_blocks_nobody_else)
 	cr_assert_lt(milliseconds() - before, 1000, "the reset waited for the reader");
 	/* The next driver starts with a clean ring, behind what the pipe still holds. */
 	guest_start_driver(0);
-	while (test_wait_for(output_pipe[0], POLLIN, 0)) {
-		char sink[65536];
-
-		cr_assert_gt(read(output_pipe[0], sink, sizeof(sink)), 0);
-	}
+	empty_output();
 	guest_print("anew");
 	cr_assert_str_eq(test_read_text(output_pipe[0]), "anew");
 	guest_end();
@@ -286,11 +291,7 @@ Test(console, output_that_nobody_takes_is_dropped_after_a_while)
 	for (uint16_t i = 0; i < 4; i++)
 		cr_assert(guest_take(TRANSMIT, &head, &written, 10000));
 	guest_print("dropped");
-	while (test_wait_for(output_pipe[0], POLLIN, 0)) {
-		char sink[65536];
-
-		cr_assert_gt(read(output_pipe[0], sink, sizeof(sink)), 0);
-	}
+	empty_output();
 	guest_print("anew");
 	cr_assert_str_eq(test_read_text(output_pipe[0]), "anew");
 	guest_end();

@@ -188,6 +188,11 @@ Test(options, shared_directories)
 	cr_assert_str_eq(options.fs[0].vhost_user, "/run/f");
 	cr_assert_str_eq(options.fs[0].tag, "home");
 	cr_assert_str_eq(options.fs[1].tag, "data");
+	/* As an object of a file of --config comes. */
+	assert_right("--fs ,vhost-user=/run/f,tag=home");
+	cr_assert_str_eq(options.fs[0].vhost_user, "/run/f");
+	assert_right("--net ,tap=t0");
+	cr_assert_str_eq(options.nets[0].tap, "t0");
 }
 
 Test(options, at_most_sixteen_disks)

@@ -126,6 +126,16 @@ static int make_directory(char *path, size_t size)
 	return error;
 }
 
+/* Who owns the place may have put another directory there since. */
+static int check_owner(int directory)
+{
+	struct stat status;
+
+	if (fstat(directory, &status) != 0)
+		return -errno;
+	return status.st_uid == geteuid() && (status.st_mode & 077) == 0 ? 0 : -EPERM;
+}
+
 /* By the directory's descriptor: its path may be longer than a socket's. */
 static int connect_within(int directory, int *listener, int *connection)
 {
@@ -151,8 +161,10 @@ int unix_socket_listen_unnamed(int *listener, int *connection)
 
 	*listener = *connection = -1;
 	if (error == 0) {
-		directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		error = directory < 0 ? -errno : connect_within(directory, listener, connection);
+		directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		error = directory < 0 ? -errno : check_owner(directory);
+		if (error == 0)
+			error = connect_within(directory, listener, connection);
 		close_fd(&directory);
 		rmdir(path);
 	}

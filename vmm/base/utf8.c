@@ -21,7 +21,6 @@ size_t utf8_length(const char *text)
 		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
 		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
-
 	const unsigned char *at = (const unsigned char *)text;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
