@@ -34,14 +34,26 @@ static void list_descriptors(char *text, size_t size)
 			used += (size_t)snprintf(text + used, size - used, "%d ", fd);
 }
 
+/* What standard input and output are: "/dev/null /dev/null". */
+static void name_ends(char *text, size_t size)
+{
+	char input[64] = "", output[64] = "";
+
+	if (readlink("/proc/self/fd/0", input, sizeof(input) - 1) < 0 ||
+		readlink("/proc/self/fd/1", output, sizeof(output) - 1) < 0)
+		_exit(10);
+	snprintf(text, size, "%s %s", input, output);
+}
+
 static void report(const char *level)
 {
-	char text[2048], descriptors[512], given[WORKER_MAX_FDS + 1] = "";
+	char text[2048], descriptors[512], ends[160], given[WORKER_MAX_FDS + 1] = "";
 	struct sigaction action;
 	int parent_death = 0;
 	sigset_t blocked;
 
 	list_descriptors(descriptors, sizeof(descriptors));
+	name_ends(ends, sizeof(ends));
 	for (int i = 0; i < WORKER_MAX_FDS; i++) {
 		ssize_t n = pread(WORKER_FIRST_FD + i, given + i, 1, 0);
 
@@ -51,9 +63,9 @@ static void report(const char *level)
 	sigaction(SIGTERM, NULL, &action);
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
 	snprintf(text, sizeof(text),
-		"fds %sgiven %s log %s environment %s death %d ignores %d blocks %d", descriptors,
-		given, level ? level : "-", environ[0] ? environ[0] : "-", parent_death,
-		action.sa_handler == SIG_IGN, sigismember(&blocked, SIGUSR1));
+		"ends %s fds %sgiven %s log %s environment %s death %d ignores %d blocks %d", ends,
+		descriptors, given, level ? level : "-", environ[0] ? environ[0] : "-",
+		parent_death, action.sa_handler == SIG_IGN, sigismember(&blocked, SIGUSR1));
 	if (write(WORKER_SOCKET, text, strlen(text)) < 0)
 		_exit(9);
 }
@@ -132,7 +144,8 @@ Test(worker, has_its_socket_and_what_it_was_given_and_no_more)
 
 	file_with('x'); /* not for the worker, and not close-on-exec */
 	cr_assert_eq(worker_start(&worker, "unit-report", SOCK_SEQPACKET, fds, 3, false), 0);
-	assert_reported("fds 3 4 5 6 given abc log 20 environment - death 0 ignores 1 blocks 0");
+	assert_reported("ends /dev/null /dev/null fds 3 4 5 6 given abc log 20 environment - death "
+			"0 ignores 1 blocks 0");
 	for (int i = 0; i < 3; i++)
 		cr_assert_geq(fcntl(fds[i], F_GETFD), 0, "the caller's stay open");
 	worker_stop(&worker, 5000);
@@ -143,13 +156,13 @@ Test(worker, takes_no_descriptor_or_all_8)
 	int fds[WORKER_MAX_FDS + 1];
 
 	cr_assert_eq(worker_start(&worker, "unit-report", SOCK_STREAM, NULL, 0, false), 0);
-	assert_reported("fds 3 given  ");
+	assert_reported("ends /dev/null /dev/null fds 3 given  ");
 	worker_stop(&worker, 5000);
 	for (int i = 0; i < WORKER_MAX_FDS + 1; i++)
 		fds[i] = file_with((char)('a' + i));
 	cr_assert_eq(
 		worker_start(&worker, "unit-report", SOCK_STREAM, fds, WORKER_MAX_FDS, false), 0);
-	assert_reported("fds 3 4 5 6 7 8 9 10 11 given abcdefgh ");
+	assert_reported("ends /dev/null /dev/null fds 3 4 5 6 7 8 9 10 11 given abcdefgh ");
 	worker_stop(&worker, 5000);
 	cr_assert_eq(
 		worker_start(&worker, "unit-report", SOCK_STREAM, fds, WORKER_MAX_FDS + 1, false),
@@ -178,7 +191,7 @@ Test(worker, machine_may_have_hundreds_of_descriptors)
 	for (int i = 0; i < 300; i++)
 		cr_assert_geq(dup(given), 0);
 	cr_assert_eq(worker_start(&worker, "unit-report", SOCK_STREAM, &given, 1, false), 0);
-	assert_reported("fds 3 4 given a ");
+	assert_reported("ends /dev/null /dev/null fds 3 4 given a ");
 	worker_stop(&worker, 5000);
 }
 
