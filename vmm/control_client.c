@@ -55,16 +55,10 @@ static bool parse(struct client_options *options, int argc, char **argv)
 static int connect_to(const char *path)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	struct sockaddr_un address;
-	int error = unix_socket_address(&address, path), fd = -1;
+	int fd = unix_socket_connect(path), error = fd < 0 ? fd : 0;
 
-	if (!error) {
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0 ||
-			connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
-			error = -errno;
-	}
+	if (!error && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+		error = -errno;
 	if (!error)
 		return fd;
 	log_error("--control %s: %s", path,

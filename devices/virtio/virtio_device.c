@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static struct virtio_device *to_virtio(struct device *device)
@@ -174,20 +173,10 @@ int virtio_device_check_peer(const char *option, const char *path)
 
 int virtio_device_connect(struct worker *connection, const char *option, const char *path)
 {
-	struct sockaddr_un address;
-	int error = unix_socket_address(&address, path);
+	int fd = unix_socket_connect(path);
 
-	*connection = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
-	if (error != 0)
-		return complain(option, path, error);
-	connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (connection->socket >= 0 &&
-		connect(connection->socket, (const struct sockaddr *)&address, sizeof(address)) ==
-			0)
-		return 0;
-	error = complain(option, path, -errno);
-	close_fd(&connection->socket);
-	return error;
+	*connection = (struct worker){ .pid = -1, .pid_fd = -1, .socket = fd < 0 ? -1 : fd };
+	return fd < 0 ? complain(option, path, fd) : 0;
 }
 
 int virtio_device_init(struct virtio_device *virtio, struct machine *machine,

@@ -80,6 +80,21 @@ int unix_socket_check_peer(const char *path)
 	return S_ISSOCK(status.st_mode) ? file_check_writable(path) : -ENOTSOCK;
 }
 
+int unix_socket_connect(const char *path)
+{
+	struct sockaddr_un address;
+	int error = unix_socket_address(&address, path), fd;
+
+	if (error != 0)
+		return error;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	error = -errno;
+	close_fd(&fd);
+	return error;
+}
+
 int unix_socket_listen(const char *path, int backlog, mode_t mode)
 {
 	struct sockaddr_un address;

@@ -26,6 +26,9 @@ int unix_socket_check(const char *path);
  */
 int unix_socket_check_peer(const char *path);
 
+/* A blocking SOCK_STREAM socket, connected to who listens at `path`. Or -errno (not logged). */
+int unix_socket_connect(const char *path);
+
 /*
  * A listening SOCK_STREAM socket and a connection to it that nobody has accepted yet, for a program
  * that takes no socket but one that listens. Nobody else can connect: its file was in a directory
