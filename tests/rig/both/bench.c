@@ -4,7 +4,8 @@
  * that counts instructions these are instructions.
  *
  *   rig-bench disk DEVICE read|write random|sequential SIZE COUNT DEPTH
- *                             COUNT requests of SIZE bytes past the page cache, DEPTH at a time
+ *                             COUNT requests of SIZE bytes past the page cache, DEPTH at a time; a
+ *                             file will do for a device
  *   rig-bench console DEVICE SIZE COUNT
  *                             COUNT writes of SIZE bytes, all of them taken by the device
  *   rig-bench take PORT       takes what TCP connections bring, one after the other
@@ -27,6 +28,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
@@ -77,11 +79,15 @@ static int disk(char **arguments)
 	struct iocb requests[MAX_DEPTH], *free_requests[MAX_DEPTH];
 	struct io_event events[MAX_DEPTH];
 	aio_context_t context = 0;
+	struct stat status;
 	uint64_t bytes, began;
 	int fd = open(device, (write ? O_RDWR : O_RDONLY) | O_DIRECT);
 	char *buffers;
 
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+	if (fd < 0 || fstat(fd, &status) < 0)
+		die(device);
+	bytes = (uint64_t)status.st_size;
+	if (S_ISBLK(status.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) < 0)
 		die(device);
 	if (depth == 0 || depth > MAX_DEPTH || size == 0 || bytes < size)
 		return 2;
