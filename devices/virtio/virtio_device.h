@@ -48,6 +48,7 @@ struct virtio_device_options {
 	uint32_t queue_size_max;
 	uint32_t config_size;
 	const void *config; /* NULL: the back end has it */
+	struct virtio_config_part config_writable; /* of `config`, by the driver; 0 in it */
 };
 
 /* Claims what virtio_device_init() claims, for a device that is planned and not made. */
