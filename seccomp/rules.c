@@ -16,17 +16,17 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
-#define ALLOW(name)	   SCMP_SYS(name), MATCH_ANY, 0, 0
-#define ALLOW_IOCTL(value) SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
+#define ALLOW(name)	    SCMP_SYS(name), MATCH_ANY, 0, 0
+#define ALLOW_IOCTL(value)  SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
 /* For a system call whose first argument is a process: this one alone. */
-#define ALLOW_SELF(name)   SCMP_SYS(name), MATCH_OWN_PID, 0, 0
+#define ALLOW_SELF(name)    SCMP_SYS(name), MATCH_OWN_PID, 0, 0
 /* At this offset of the file alone: fourth argument of pwrite64. */
-#define ALLOW_AT(offset)   SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
+#define ALLOW_AT(offset)    SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
 /* No memory that was data becomes code. */
-#define ALLOW_DATA(name)   SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
+#define ALLOW_DATA(name)    SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
 #define ALLOW_ADVICE(value) SCMP_SYS(madvise), MATCH_ARGUMENT, 2, (value)
 /* On this descriptor alone. */
-#define ALLOW_ON(name, fd) SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
+#define ALLOW_ON(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 
 /* What the C library needs in any thread: locks, the return from a handler, the end. */
 static const struct filter_rule common[] = {
@@ -100,10 +100,10 @@ static const struct filter_rule unpack[] = {
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
-	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) },   /* the BPMP's doorbell */
+	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) }, /* the BPMP's doorbell */
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) },
 	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
-	{ ALLOW(timerfd_settime) },				     /* the clock chip's alarm */
+	{ ALLOW(timerfd_settime) },	 /* the clock chip's alarm */
 };
 
 /* The entropy device's worker. */

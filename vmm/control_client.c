@@ -68,7 +68,8 @@ static bool parse(struct client_options *options, int argc, char **argv)
 		}
 	}
 	if (strcmp(argv[0], "balloon") == 0 && options->size == 0) {
-		log_error("balloon needs SIZE, what the guest shall be left with, for example 256M");
+		log_error(
+			"balloon needs SIZE, what the guest shall be left with, for example 256M");
 		return false;
 	}
 	if (!options->socket || !*options->socket)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is said over the control socket: a JSON object a line, {"command":"status"}, and for a
- * balloon {"command":"balloon","memory_bytes":268435456}. An answer is one line, too: {"ok":true,...} or {"ok":false,"error":"..."}.
+ * balloon {"command":"balloon","memory_bytes":268435456}. An answer is one line, too:
+ * {"ok":true,...} or {"ok":false,"error":"..."}.
  */
 #ifndef VMM_CONTROL_REQUEST_H
 #define VMM_CONTROL_REQUEST_H

@@ -20,10 +20,10 @@ enum { INFLATE_QUEUE, DEFLATE_QUEUE };
  * What one turn does before the front end is looked at again, as the guest may offer more without
  * end: releases, each of which may take the host some time, and buffers.
  */
-#define COST_PER_TURN	 4096u
+#define COST_PER_TURN	4096u
 
 /* Page numbers that are copied at once. */
-#define NUMBERS_AT_ONCE	 256u
+#define NUMBERS_AT_ONCE 256u
 
 /* 5.5.3. Without statistics, hints and poison (5.5.6.4 and later), which nothing here would use. */
 static const struct vhost_user_back_device balloon_device = {

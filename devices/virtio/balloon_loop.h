@@ -18,13 +18,13 @@
  * that number 4; Linux numbers the queues that there are, which makes it 2. No driver has any use
  * for another one, so each of them takes reports.
  */
-#define BALLOON_QUEUES	     5
+#define BALLOON_QUEUES	    5
 
 /* Page numbers of one buffer that are heeded; Linux sends 256 at a time. */
-#define BALLOON_MAX_NUMBERS  4096
+#define BALLOON_MAX_NUMBERS 4096
 
 /* A page number stands for so many bytes (5.5.6), whatever pages guest and host have. */
-#define BALLOON_PAGE_SIZE    4096u
+#define BALLOON_PAGE_SIZE   4096u
 
 struct balloon_worker {
 	struct vhost_user_back back;

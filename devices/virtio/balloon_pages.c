@@ -36,8 +36,7 @@ static bool joins(const struct balloon_pages *pages, uint64_t gpa, uint64_t end)
 
 	if (pages->start == pages->end || (gpa != pages->end && end != pages->start))
 		return false;
-	return guest_memory_at(pages->memory, start,
-		       end - gpa + pages->end - pages->start) != NULL;
+	return guest_memory_at(pages->memory, start, end - gpa + pages->end - pages->start) != NULL;
 }
 
 void balloon_pages_add(struct balloon_pages *pages, uint64_t gpa, uint64_t size)

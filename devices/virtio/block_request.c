@@ -117,8 +117,8 @@ static uint8_t add_range(struct block_request *request,
 	return VIRTIO_BLK_S_OK;
 }
 
-static uint8_t parse_ranges(
-	struct block_request *request, struct virtqueue_reader *reader, const struct block_disk *disk)
+static uint8_t parse_ranges(struct block_request *request, struct virtqueue_reader *reader,
+	const struct block_disk *disk)
 {
 	bool zeroes = request->operation == BLOCK_ZEROES;
 	uint32_t data = reader->chain->readable_bytes - (uint32_t)sizeof(struct virtio_blk_outhdr);

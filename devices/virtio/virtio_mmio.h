@@ -93,7 +93,7 @@ struct virtio_mmio_options {
 	uint32_t queue_count;
 	uint32_t queue_size_max; /* a power of two */
 	uint32_t config_size;
-	const void *config; /* NULL: the back end has it */
+	const void *config;			   /* NULL: the back end has it */
 	struct virtio_config_part config_writable; /* of `config`; 0 in it */
 	struct vhost_front *front;
 	const struct guest_memory *memory; /* filled before the first vCPU runs */

@@ -58,9 +58,8 @@ static uint64_t pages_held(void)
 	static unsigned char present[(GUEST_RAM_SIZE - PAGES) / PAGE];
 	uint64_t count = 0;
 
-	cr_assert_eq(mincore(test_ram_at(&device_guest.ram, GIVEN), sizeof(present) * PAGE,
-			     present),
-		0);
+	cr_assert_eq(
+		mincore(test_ram_at(&device_guest.ram, GIVEN), sizeof(present) * PAGE, present), 0);
 	for (size_t i = 0; i < sizeof(present); i++)
 		count += present[i] & 1;
 	return count;
@@ -220,8 +219,8 @@ Test(balloon, reports_give_pages_back_on_any_later_queue_5_5_6_7)
 		struct test_ring *ring = &device_guest.rings[queue];
 
 		fill(16);
-		test_ring_set(ring, 0, GIVEN + PAGE, 2 * PAGE,
-			VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
+		test_ring_set(
+			ring, 0, GIVEN + PAGE, 2 * PAGE, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
 		test_ring_set(ring, 1, GIVEN + 8 * PAGE, 4 * PAGE, VRING_DESC_F_WRITE, 0);
 		exchange(queue);
 		cr_assert_eq(pages_held(), 10, "queue %u", queue);

@@ -9,12 +9,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LOW	  UINT64_C(0x40000000)
-#define HIGH	  (LOW + SIZE) /* another region, right behind */
-#define SIZE	  UINT64_C(0x100000)
-#define FAR	  UINT64_C(0x80000000)
-#define PAGE	  UINT64_C(0x1000)
-#define LARGE	  UINT64_C(0x10000)
+#define LOW   UINT64_C(0x40000000)
+#define HIGH  (LOW + SIZE) /* another region, right behind */
+#define SIZE  UINT64_C(0x100000)
+#define FAR   UINT64_C(0x80000000)
+#define PAGE  UINT64_C(0x1000)
+#define LARGE UINT64_C(0x10000)
 
 static struct guest_memory memory;
 static struct balloon_pages pages;

@@ -45,7 +45,8 @@ Test(console, carries_both_ways)
 	guest_end();
 }
 
-/* 5.3.3: no size, no further ports, no emergency write: so no configuration space is read (5.3.4). */
+/* 5.3.3: no size, no further ports, no emergency write: so no configuration space is read (5.3.4).
+ */
 Test(console, offers_no_feature_of_its_own_5_3_3)
 {
 	start_with_pipes(O_NONBLOCK);

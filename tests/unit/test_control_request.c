@@ -47,8 +47,7 @@ Test(control_request, size_of_a_balloon)
 {
 	struct control_request request;
 
-	cr_assert_eq(
-		parse("{\"command\":\"balloon\",\"memory_bytes\":274877906944}", &request), 0);
+	cr_assert_eq(parse("{\"command\":\"balloon\",\"memory_bytes\":274877906944}", &request), 0);
 	cr_assert_eq(request.memory_bytes, UINT64_C(256) << 30);
 	/* More than 64 bits hold: as much as they do, which no guest has. */
 	cr_assert_eq(

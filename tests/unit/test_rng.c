@@ -154,7 +154,8 @@ Test(rng, kicks_without_buffers_2_7_10_2)
 	end();
 }
 
-/* 2.1 and 4.2.2.1: when the reset is done, buffers that the driver had offered are its own again. */
+/* 2.1 and 4.2.2.1: when the reset is done, buffers that the driver had offered are its own again.
+ */
 Test(rng, buffers_are_the_drivers_after_a_reset_2_1)
 {
 	const uint8_t *bytes = NULL;

@@ -306,8 +306,9 @@ Test(virtio_mmio, offers_no_feature_that_it_does_not_carry_6)
 	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
 	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 0x30ffffff);
 	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
-	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 1, "nor packed rings, in-order use, reset "
-							  "of a queue, notification data");
+	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 1,
+		"nor packed rings, in-order use, reset "
+		"of a queue, notification data");
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.

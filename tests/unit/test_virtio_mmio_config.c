@@ -247,7 +247,7 @@ Test(virtio_mmio_config, concurrent_readers)
 	}
 }
 
-/* --- a field that the driver writes (5.5.4: actual) -------------------------------------------- */
+/* --- a field that the driver writes (5.5.4: actual) ----------------------------------------- */
 
 /* Of a space of ours, 4 bytes in the middle. */
 static void use_writable(bool fast)

@@ -109,7 +109,7 @@ static struct view look(void)
 	return view;
 }
 
-/* --- the rules ------------------------------------------------------------------------------- */
+/* --- the rules ---------------------------------------------------------------------------- */
 
 /* 2.2 and 6.1 */
 static bool acceptable(const struct view *view)
@@ -215,7 +215,7 @@ static struct view expect(struct view view, const struct write *write)
 	return view;
 }
 
-/* --- what holds in every state ----------------------------------------------------------------- */
+/* --- what holds in every state -------------------------------------------------------------- */
 
 static void assert_sound(const struct view *view)
 {
@@ -265,7 +265,7 @@ static void assert_kicks(
 	}
 }
 
-/* --- the walk ---------------------------------------------------------------------------------- */
+/* --- the walk ------------------------------------------------------------------------------- */
 
 static uint32_t hash(const struct view *view)
 {
@@ -323,7 +323,8 @@ static void try_write(uint32_t state, uint32_t index)
 	set(write->offset, write->value);
 	after = look();
 	cr_assert_arr_eq(&after, &expected, sizeof(after),
-		"state %u (status 0x%x, queue select %u), 0x%x to register 0x%x: status 0x%x, not 0x%x",
+		"state %u (status 0x%x, queue select %u), 0x%x to register 0x%x: status 0x%x, not "
+		"0x%x",
 		state, before.status, before.queue_select, write->value,
 		(unsigned int)write->offset, after.status, expected.status);
 	assert_sound(&after);
@@ -343,7 +344,8 @@ Test(virtio_mmio_orders, every_write_in_every_state_2_1_2_2_3_1_1_4_2_2)
 	for (uint32_t state = 0; state < state_count; state++) {
 		for (uint32_t write = 0; write < WRITES; write++)
 			try_write(state, write);
-		live += states[state].view.queues[0].started && states[state].view.queues[1].started;
+		live += states[state].view.queues[0].started &&
+			states[state].view.queues[1].started;
 		asking += (states[state].view.status & NEEDS_RESET) != 0;
 	}
 	/* It got about. */

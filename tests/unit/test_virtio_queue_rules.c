@@ -89,7 +89,7 @@ static void go_on_at(uint16_t at)
 	virtqueue_start(&queue, at);
 }
 
-/* --- notifications of used buffers ------------------------------------------------------------- */
+/* --- notifications of used buffers ---------------------------------------------------------- */
 
 Test(virtqueue_rules, used_event_means_nothing_unless_negotiated_2_7_7_2)
 {
@@ -133,7 +133,7 @@ Test(virtqueue_rules, event_index_is_met_anywhere_in_a_batch_and_across_the_wrap
 			}
 }
 
-/* --- notifications of available buffers -------------------------------------------------------- */
+/* --- notifications of available buffers ----------------------------------------------------- */
 
 /* 2.7.10.2: flags are 0 with event indices, and only 0 or 1 otherwise; the rest is left alone. */
 Test(virtqueue_rules, device_says_what_kicks_it_wants_in_one_way_only_2_7_10_2)
@@ -176,7 +176,7 @@ Test(virtqueue_rules, broken_ring_asks_for_nothing)
 	cr_assert_not(virtqueue_enable_kicks(&queue), "a worker would spin");
 }
 
-/* --- what is written, and where ---------------------------------------------------------------- */
+/* --- what is written, and where ------------------------------------------------------------- */
 
 /* 2.7.5, 2.7.6: the descriptor table and the available ring are the driver's; 2.7.8: of the used
  * ring a device writes one entry for each buffer, in turn, and the index. */
@@ -240,7 +240,7 @@ Test(virtqueue_rules, buffers_may_come_back_in_any_order_2_7_9)
 	cr_assert_eq(head, 4);
 }
 
-/* --- the order of accesses ---------------------------------------------------------------------- */
+/* --- the order of accesses ------------------------------------------------------------------- */
 
 #define PAGE UINT64_C(0x1000)
 

@@ -44,6 +44,27 @@ def test_no_counters_unless_asked_for(host: Board) -> None:
         vm.ends(0, "poweroff -f")
 
 
+def large_pages(host: Board, vm: Vm) -> int:
+    """KiB of guest memory that the machine has mapped as large pages."""
+    return int(host.check(f"grep -A25 guest-ram /proc/{vm.pid()}/smaps | "
+                          "sed -n 's/^ShmemPmdMapped: *\\([0-9]*\\).*/\\1/p'"))
+
+
+@on(A)
+def test_large_pages_on_advice(host: Board) -> None:
+    """Where the host gives shared memory any to those who ask for them, and not by default."""
+    choice = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    assert "[never]" in host.file(choice)
+    host.check(f"echo advise >{choice}")
+    try:
+        with Vm(host) as vm:
+            vm.up()
+            assert large_pages(host, vm) > 16 << 10
+            vm.ends(0, "poweroff -f")
+    finally:
+        host.check(f"echo never >{choice}")
+
+
 def huge_pages_free(host: Board) -> int:
     return int(re.findall(r"HugePages_Free:\s+(\d+)", host.file("/proc/meminfo"))[0])
 
