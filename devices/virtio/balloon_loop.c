@@ -20,10 +20,7 @@ enum { INFLATE_QUEUE, DEFLATE_QUEUE };
  * What one turn does before the front end is looked at again, as the guest may offer more without
  * end: releases, each of which may take the host some time, and buffers.
  */
-#define COST_PER_TURN	4096u
-
-/* Page numbers that are copied at once. */
-#define NUMBERS_AT_ONCE 256u
+#define COST_PER_TURN 4096u
 
 /* 5.5.3. Without statistics, hints and poison (5.5.6.4 and later), which nothing here would use. */
 static const struct vhost_user_back_device balloon_device = {
@@ -55,24 +52,14 @@ static uint32_t inflate(struct balloon_worker *worker)
 		.chain = &worker->chain,
 		.memory = &worker->back.memory,
 	};
-	uint32_t left = worker->chain.readable_bytes / (uint32_t)sizeof(uint32_t), heeded = 0;
+	uint32_t count = 0, number;
 
-	if (left > BALLOON_MAX_NUMBERS)
-		left = BALLOON_MAX_NUMBERS;
-	while (left > 0) {
-		uint32_t numbers[NUMBERS_AT_ONCE];
-		uint32_t count = left < NUMBERS_AT_ONCE ? left : NUMBERS_AT_ONCE;
-
-		if (!virtqueue_read(&reader, numbers, count * (uint32_t)sizeof(numbers[0])))
-			break;
-		for (uint32_t i = 0; i < count; i++)
-			balloon_pages_add(&worker->pages,
-				(uint64_t)le32toh(numbers[i]) * BALLOON_PAGE_SIZE,
-				BALLOON_PAGE_SIZE);
-		left -= count;
-		heeded += count;
+	while (count < BALLOON_MAX_NUMBERS && virtqueue_read(&reader, &number, sizeof(number))) {
+		balloon_pages_add(&worker->pages, (uint64_t)le32toh(number) * BALLOON_PAGE_SIZE,
+			BALLOON_PAGE_SIZE);
+		count++;
 	}
-	return heeded;
+	return count;
 }
 
 /* The buffers themselves are what is free (5.5.6.7); they are the device's to write to. */

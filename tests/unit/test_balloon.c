@@ -136,7 +136,7 @@ Test(balloon, inflation_gives_pages_back_5_5_6)
 /* 2.7.4.2: the list may be cut anywhere, inside a number as well. */
 Test(balloon, numbers_in_pieces_2_7_4_2)
 {
-	uint32_t numbers[8];
+	uint32_t numbers[8] = { 0 };
 
 	start();
 	for (uint32_t piece = 1; piece <= 9; piece++) {

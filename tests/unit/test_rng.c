@@ -47,7 +47,7 @@ static uint32_t ask(uint32_t size, uint8_t filler)
 	return written;
 }
 
-static size_t count(const uint8_t *bytes, size_t size, uint8_t value)
+static size_t count_of(const uint8_t *bytes, size_t size, uint8_t value)
 {
 	size_t found = 0;
 
@@ -64,7 +64,7 @@ Test(rng, fills_the_buffer)
 	start();
 	bytes = test_ram_at(&device_guest.ram, GUEST_BUFFERS);
 	cr_assert_eq(ask(64, 0xaa), 64, "one or more bytes (5.4.6.2): all that was asked for");
-	cr_assert_lt(count(bytes, 64, 0xaa), 16);
+	cr_assert_lt(count_of(bytes, 64, 0xaa), 16);
 	memcpy(first, bytes, sizeof(first));
 	cr_assert_eq(ask(64, 0xaa), 64);
 	cr_assert_neq(memcmp(first, bytes, 64), 0, "the same bytes twice");
@@ -79,8 +79,8 @@ Test(rng, one_request_is_bounded)
 	start();
 	bytes = test_ram_at(&device_guest.ram, GUEST_BUFFERS);
 	cr_assert_eq(ask(0x100000, 0x55), RNG_REQUEST_MAX);
-	cr_assert_lt(count(bytes, RNG_REQUEST_MAX, 0x55), RNG_REQUEST_MAX / 16);
-	cr_assert_eq(count(bytes + RNG_REQUEST_MAX, 0x1000, 0x55), 0x1000);
+	cr_assert_lt(count_of(bytes, RNG_REQUEST_MAX, 0x55), RNG_REQUEST_MAX / 16);
+	cr_assert_eq(count_of(bytes + RNG_REQUEST_MAX, 0x1000, 0x55), 0x1000);
 	end();
 }
 
@@ -95,7 +95,7 @@ Test(rng, a_readable_buffer_stays_as_it_is)
 	device_guest_offer(0, 0);
 	cr_assert(device_guest_take(0, &head, &written, 5000));
 	cr_assert_eq(written, 0);
-	cr_assert_eq(count(test_ram_at(&device_guest.ram, GUEST_BUFFERS), 64, 0x33), 64);
+	cr_assert_eq(count_of(test_ram_at(&device_guest.ram, GUEST_BUFFERS), 64, 0x33), 64);
 	end();
 }
 
@@ -169,6 +169,6 @@ Test(rng, buffers_are_the_drivers_after_a_reset_2_1)
 	event_signal(device_guest.mmio.queues[0].kick_fd);
 	usleep(20 * 1000);
 	cr_assert_eq(device_guest.rings[0].used->idx, 0);
-	cr_assert_eq(count(bytes, 64, 0x77), 64);
+	cr_assert_eq(count_of(bytes, 64, 0x77), 64);
 	end();
 }

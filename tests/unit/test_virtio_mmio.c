@@ -264,6 +264,8 @@ Test(virtio_mmio, config_space_of_the_back_end_is_written_through)
 	for (uint32_t i = 0; i < 10; i++)
 		cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x100 + i, 1), 0xa0);
 	cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x108, 8), 0xa0a0, "0 past its end");
+	mmio.region.ops->write(&mmio.region, 0x100, 8, 0x0807060504030201);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x100, 8), 0x0807060504030201);
 
 	back_end.write_config = -EREMOTEIO;
 	mmio.region.ops->write(&mmio.region, 0x100, 1, 0);
@@ -309,6 +311,48 @@ Test(virtio_mmio, offers_no_feature_that_it_does_not_carry_6)
 	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 1,
 		"nor packed rings, in-order use, reset "
 		"of a queue, notification data");
+}
+
+/* 2.1: a reset is back to where it all began, the windows too. */
+Test(virtio_mmio, windows_are_the_first_after_a_reset_2_1)
+{
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	set(VIRTIO_MMIO_QUEUE_SEL, QUEUES);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), TYPE_BIT);
+	cr_assert_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE_MAX_ENTRIES);
+	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER);
+	set(VIRTIO_MMIO_DRIVER_FEATURES, TYPE_BIT);
+	cr_assert_eq(mmio.driver_features, TYPE_BIT);
+}
+
+/* 4.2.2: a device without configuration has none, whoever would have it. */
+Test(virtio_mmio, no_configuration_at_all)
+{
+	virtio_mmio_close(&mmio);
+	open_with(NULL, 0);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 0);
+	mmio.region.ops->write(&mmio.region, VIRTIO_MMIO_CONFIG, 1, 1);
+	virtio_mmio_close(&mmio);
+	fake_front_with_config(&back_end, 1);
+	open_with(NULL, 1);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 1);
+}
+
+Test(virtio_mmio, configuration_that_nobody_has)
+{
+	const struct virtio_mmio_options options = {
+		.name = "test",
+		.queue_count = 1,
+		.config_size = 4,
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+	struct virtio_mmio other;
+
+	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.

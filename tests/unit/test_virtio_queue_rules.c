@@ -133,6 +133,21 @@ Test(virtqueue_rules, event_index_is_met_anywhere_in_a_batch_and_across_the_wrap
 			}
 }
 
+/* A ring that starts has told nothing yet, wherever it starts; the first one is told always. */
+Test(virtqueue_rules, ring_that_starts_anew_2_7_7_2)
+{
+	queue.event_index = true;
+	for (uint16_t life = 0; life < 3; life++) {
+		go_on_at((uint16_t)(life * 7));
+		cr_assert_not(virtqueue_wants_signal(&queue), "nothing was used in it");
+		*used_event() = 1000;
+		cycle();
+		cr_assert(virtqueue_wants_signal(&queue));
+		cycle();
+		cr_assert_not(virtqueue_wants_signal(&queue));
+	}
+}
+
 /* --- notifications of available buffers ----------------------------------------------------- */
 
 /* 2.7.10.2: flags are 0 with event indices, and only 0 or 1 otherwise; the rest is left alone. */
