@@ -230,7 +230,7 @@ Test(balloon, reports_give_pages_back_on_any_later_queue_5_5_6_7)
 	end();
 }
 
-/* What the device may only read is not its to throw away (2.7.5.2). */
+/* What the device may only read is not its to throw away (2.7.5.1). */
 Test(balloon, readable_report_is_none)
 {
 	start();
