@@ -4,6 +4,7 @@ under the jail."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from board import Board
@@ -89,3 +90,19 @@ def test_huge_pages(host: Board) -> None:
     assert huge_pages_free(host) == 70
     assert not state.leftovers(host)
     host.check(f"echo 0 >{pool}; rm /tmp/d")
+
+
+@on(A)
+def test_more_memory_than_the_host_has(host: Board) -> None:
+    """The host has 2 GiB; what a guest does not touch it does not have."""
+    told = json.loads(host.check(f"bpmp-vmm layout {FILES} --memory 256G --json"))
+    ram = [row for row in told["addresses"] if row["address"] == 0x40000000]
+    assert [row["size"] for row in ram] == [256 << 30]
+    host.check(f"bpmp-vmm check {FILES} --memory 256G")
+    with Vm(host, memory="8G") as vm:
+        vm.up()
+        total = int(vm.guest("sed -n 's/^MemTotal: *//p' /proc/meminfo").split()[0])
+        assert total > 7900 << 10
+        vm.guest("dd if=/dev/urandom of=/tmp/a bs=1M count=4 2>/dev/null; cp /tmp/a /tmp/b")
+        assert vm.guest("cmp /tmp/a /tmp/b && echo same") == "same"
+        vm.ends(0, "poweroff -f")
