@@ -47,7 +47,7 @@ static const struct device_ops balloon_ops = {
 	.destroy = balloon_destroy,
 };
 
-int balloon_create(struct machine *machine, struct device **device)
+int balloon_create_on(struct machine *machine, struct worker *worker, struct device **device)
 {
 	static const uint8_t config[CONFIG_SIZE];
 	const struct virtio_device_options options = {
@@ -62,21 +62,29 @@ int balloon_create(struct machine *machine, struct device **device)
 			.size = sizeof(uint32_t) },
 	};
 	struct balloon *balloon = calloc(1, sizeof(*balloon));
-	struct worker worker;
 	int error;
 
 	*device = NULL;
-	if (balloon == NULL)
+	if (balloon == NULL) {
+		worker_stop(worker, 0);
 		return -ENOMEM;
-	error = worker_start(&worker, "balloon", SOCK_STREAM, NULL, 0, true);
-	if (error == 0)
-		error = virtio_device_init(&balloon->virtio, machine, &options, &worker);
+	}
+	error = virtio_device_init(&balloon->virtio, machine, &options, worker);
 	if (error != 0) {
 		free(balloon);
 		return error;
 	}
 	*device = &balloon->virtio.device;
 	return 0;
+}
+
+int balloon_create(struct machine *machine, struct device **device)
+{
+	struct worker worker;
+	int error = worker_start(&worker, "balloon", SOCK_STREAM, NULL, 0, true);
+
+	*device = NULL;
+	return error != 0 ? error : balloon_create_on(machine, &worker, device);
 }
 
 static uint64_t all_pages(const struct device *device)

@@ -11,6 +11,7 @@
 
 struct device;
 struct machine;
+struct worker;
 
 /* What the guest is left with, in bytes. */
 struct balloon_status {
@@ -23,6 +24,9 @@ struct balloon_status {
  * (logged).
  */
 int balloon_create(struct machine *machine, struct device **device);
+
+/* The same with a worker that runs; it is taken over, or after an error has been stopped. */
+int balloon_create_on(struct machine *machine, struct worker *worker, struct device **device);
 
 /*
  * Asks the guest to make do with `bytes`, rounded up to 4 KiB; it takes its time, and may have no
