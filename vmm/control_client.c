@@ -5,8 +5,10 @@
 #include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 #include "vmm/control_request.h"
+#include "vmm/json_values.h"
 #include "vmm/machine.h"
 #include "vmm/status_text.h"
+#include "vmm/value.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -25,7 +27,23 @@
 struct client_options {
 	const char *verb, *socket;
 	bool json;
+	uint64_t size; /* bytes, for `balloon`; 0: not given */
 };
+
+/* The one word that is no option. False: it makes no sense (logged). */
+static bool parse_size(struct client_options *options, const char *word)
+{
+	static const struct value_field size = { "size", VALUE_SIZE,
+		offsetof(struct client_options, size), NULL };
+	char problem[160] = "it is 0";
+
+	if (value_parse(word, &size, 1, options, problem, sizeof(problem)) == 0 &&
+		options->size != 0)
+		return true;
+	log_error("%s %.200s: %s; give what the guest shall be left with, for example 256M",
+		options->verb, word, problem);
+	return false;
+}
 
 static bool parse(struct client_options *options, int argc, char **argv)
 {
@@ -39,12 +57,20 @@ static bool parse(struct client_options *options, int argc, char **argv)
 			options->socket = argv[i] + sizeof(control) - 1;
 		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
 			options->json = true;
+		} else if (strcmp(argv[0], "balloon") == 0 && argv[i][0] != '-') {
+			if (!parse_size(options, argv[i]))
+				return false;
 		} else {
 			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
 				argv[0], argv[i],
 				strcmp(argv[0], "status") == 0 ? " [--json]" : "");
 			return false;
 		}
+	}
+	if (strcmp(argv[0], "balloon") == 0 && options->size == 0) {
+		log_error(
+			"balloon needs SIZE, what the guest shall be left with, for example 256M");
+		return false;
 	}
 	if (!options->socket || !*options->socket)
 		log_error("%s needs --control SOCKET, the VM's", argv[0]);
@@ -70,7 +96,7 @@ static int connect_to(const char *path)
 	return error;
 }
 
-static int send_request(int fd, const char *verb)
+static int send_request(int fd, const struct client_options *options)
 {
 	struct json_object *request = json_object_new_object();
 	const char *text;
@@ -79,7 +105,9 @@ static int send_request(int fd, const char *verb)
 
 	if (!request)
 		return -ENOMEM;
-	json_object_object_add(request, "command", json_object_new_string(verb));
+	json_object_object_add(request, "command", json_object_new_string(options->verb));
+	if (options->size != 0)
+		json_add_number(request, "memory_bytes", options->size);
 	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	length = snprintf(line, sizeof(line), "%s\n", text ? text : "");
 	json_object_put(request);
@@ -111,11 +139,11 @@ static int receive_line(int fd, char *line)
 }
 
 /* The answer, an object, or NULL (logged). */
-static struct json_object *ask(int fd, const char *verb, const char *path)
+static struct json_object *ask(int fd, const struct client_options *options)
 {
 	char *line = malloc(ANSWER_MAX);
 	struct json_object *answer = NULL;
-	int error = line ? send_request(fd, verb) : -ENOMEM;
+	int error = line ? send_request(fd, options) : -ENOMEM;
 
 	if (!error)
 		error = receive_line(fd, line);
@@ -126,7 +154,7 @@ static struct json_object *ask(int fd, const char *verb, const char *path)
 	free(line);
 	if (!error)
 		return answer;
-	log_error("--control %s: the VM %s", path,
+	log_error("--control %s: the VM %s", options->socket,
 		error == -EMSGSIZE	   ? "answers nonsense"
 			: error == -EAGAIN ? "does not answer"
 			: error == -EPIPE  ? "ended before it answered"
@@ -182,7 +210,7 @@ int control_client_main(int argc, char **argv)
 	fd = connect_to(options.socket);
 	if (fd < 0)
 		return EXIT_FAILURE;
-	answer = ask(fd, options.verb, options.socket);
+	answer = ask(fd, &options);
 	if (answer)
 		status = show(&options, fd, answer);
 	json_object_put(answer);

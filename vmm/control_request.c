@@ -17,6 +17,7 @@ static const char *const command_names[] = {
 	[CONTROL_RESUME] = "resume",
 	[CONTROL_POWERDOWN] = "powerdown",
 	[CONTROL_STOP] = "stop",
+	[CONTROL_BALLOON] = "balloon",
 };
 
 bool control_command_find(const char *name, enum control_command *command)
@@ -30,6 +31,26 @@ bool control_command_find(const char *name, enum control_command *command)
 	return false;
 }
 
+static bool knows_key(const struct control_request *request, const char *key)
+{
+	return strcmp(key, "command") == 0 ||
+		(request->command == CONTROL_BALLOON && strcmp(key, "memory_bytes") == 0);
+}
+
+static int read_memory_bytes(
+	struct control_request *request, struct json_object *object, char *problem, size_t size)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, "memory_bytes", &value) ||
+		!json_object_is_type(value, json_type_int) || json_object_get_int64(value) <= 0) {
+		snprintf(problem, size, "'memory_bytes' is missing, or no number above 0");
+		return -EINVAL;
+	}
+	request->memory_bytes = (uint64_t)json_object_get_int64(value);
+	return 0;
+}
+
 /* What an object asks for. */
 static int read_object(
 	struct control_request *request, struct json_object *object, char *problem, size_t size)
@@ -40,14 +61,6 @@ static int read_object(
 	if (!json_object_is_type(object, json_type_object)) {
 		snprintf(problem, size, "a request is an object: {\"command\":\"status\"}");
 		return -EINVAL;
-	}
-	json_object_object_foreach(object, key, value)
-	{
-		(void)value;
-		if (strcmp(key, "command") != 0) {
-			snprintf(problem, size, "unknown key '%.40s'", key);
-			return -EINVAL;
-		}
 	}
 	if (!json_object_object_get_ex(object, "command", &command) ||
 		!json_object_is_type(command, json_type_string)) {
@@ -61,6 +74,16 @@ static int read_object(
 		snprintf(problem, size, "unknown command '%.40s'", name);
 		return -EINVAL;
 	}
+	json_object_object_foreach(object, key, value)
+	{
+		(void)value;
+		if (!knows_key(request, key)) {
+			snprintf(problem, size, "unknown key '%.40s'", key);
+			return -EINVAL;
+		}
+	}
+	if (request->command == CONTROL_BALLOON)
+		return read_memory_bytes(request, object, problem, size);
 	return 0;
 }
 

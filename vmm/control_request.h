@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over the control socket: a JSON object a line, {"command":"status"}. An answer is
- * one line, too: {"ok":true,...} or {"ok":false,"error":"..."}.
+ * What is said over the control socket: a JSON object a line, {"command":"status"}, and for a
+ * balloon {"command":"balloon","memory_bytes":268435456}. An answer is one line, too:
+ * {"ok":true,...} or {"ok":false,"error":"..."}.
  */
 #ifndef VMM_CONTROL_REQUEST_H
 #define VMM_CONTROL_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of a request, without its newline. */
 #define CONTROL_LINE_MAX 4096
@@ -18,10 +20,13 @@ enum control_command {
 	CONTROL_RESUME,
 	CONTROL_POWERDOWN,
 	CONTROL_STOP,
+	CONTROL_BALLOON,
+	CONTROL_COMMANDS
 };
 
 struct control_request {
 	enum control_command command;
+	uint64_t memory_bytes; /* CONTROL_BALLOON: what the guest is to make do with; not 0 */
 };
 
 /*

@@ -89,6 +89,7 @@ struct vm {
 	struct device *devices[MAX_DEVICES];
 	size_t device_count;
 	struct device *serial;	  /* one of them; NULL: no early UART */
+	struct device *balloon;	  /* one of them; NULL: none */
 	struct device *power_key; /* one of them, for gpio_press_power_key() */
 
 	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */

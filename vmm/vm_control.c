@@ -2,6 +2,7 @@
 #include "vmm/vm_control.h"
 
 #include "devices/gpio_pl061.h"
+#include "devices/virtio/balloon.h"
 #include "vmm/base/log.h"
 #include "vmm/status.h"
 #include "vmm/vcpu.h"
@@ -40,6 +41,18 @@ static const char *power_down(struct vm *vm)
 	return NULL;
 }
 
+static const char *set_balloon(struct vm *vm, uint64_t bytes)
+{
+	if (!vm->balloon)
+		return "this VM has no balloon; start it with --balloon";
+	if (bytes > vm->options->memory.size)
+		return "that is more memory than the guest has; status says how much it has";
+	balloon_set_target(vm->balloon, bytes);
+	log_info("the guest is asked to make do with %llu MiB, through --control",
+		(unsigned long long)bytes >> 20);
+	return NULL;
+}
+
 static const char *handle(
 	void *context, const struct control_request *request, struct json_object *answer)
 {
@@ -60,6 +73,10 @@ static const char *handle(
 	case CONTROL_STOP:
 		machine_end(&vm->machine, MACHINE_STOPPED, NULL, "stopped through --control");
 		return NULL;
+	case CONTROL_BALLOON:
+		return set_balloon(vm, request->memory_bytes);
+	case CONTROL_COMMANDS:
+		break;
 	}
 	return "not built";
 }

@@ -47,7 +47,8 @@ struct virtio_device_options {
 	bool uses_all;	   /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
-	const void *config; /* NULL: the back end has it */
+	const void *config;			   /* NULL: the back end has it */
+	struct virtio_config_part config_writable; /* of `config`, by the driver; 0 in it */
 };
 
 /* Claims what virtio_device_init() claims, for a device that is planned and not made. */
@@ -82,6 +83,13 @@ int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *mach
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt);
 int virtio_device_attach(struct device *device);
 void virtio_device_quiesce(struct device *device);
+
+/*
+ * The configuration space becomes `config`, of as many bytes as it has, seen whole by the driver,
+ * which is then interrupted (virtio 1.2, 2.3). Event-loop thread. Waits for a vCPU that waits for a
+ * back end, VHOST_DEADLINE_MS at most.
+ */
+void virtio_device_change_config(struct virtio_device *virtio, const void *config);
 
 /* Ends the worker, within `grace_ms`, and closes everything. */
 void virtio_device_close(struct virtio_device *virtio, int grace_ms);

@@ -29,7 +29,7 @@ static void request(const char *line, size_t length)
 
 	check(error == 0 || error == -EINVAL);
 	check((error == 0) == (problem[0] == '\0'));
-	check(error || parsed.command <= CONTROL_STOP);
+	check(error || parsed.command < CONTROL_COMMANDS);
 }
 
 static void answer(const char *text)

@@ -33,6 +33,7 @@ Test(control_request, commands)
 		{ "{\"command\":\"resume\"}\r", CONTROL_RESUME },
 		{ "{\"command\":\"powerdown\"}", CONTROL_POWERDOWN },
 		{ "{\"command\":\"\\u0073top\"}", CONTROL_STOP },
+		{ "{\"memory_bytes\":1,\"command\":\"balloon\"}", CONTROL_BALLOON },
 	};
 	struct control_request request;
 
@@ -40,6 +41,19 @@ Test(control_request, commands)
 		cr_assert_eq(parse(lines[i].line, &request), 0, "%s: %s", lines[i].line, problem);
 		cr_assert_eq(request.command, lines[i].command);
 	}
+}
+
+Test(control_request, size_of_a_balloon)
+{
+	struct control_request request;
+
+	cr_assert_eq(parse("{\"command\":\"balloon\",\"memory_bytes\":274877906944}", &request), 0);
+	cr_assert_eq(request.memory_bytes, UINT64_C(256) << 30);
+	/* More than 64 bits hold: as much as they do, which no guest has. */
+	cr_assert_eq(
+		parse("{\"command\":\"balloon\",\"memory_bytes\":99999999999999999999}", &request),
+		0);
+	cr_assert_eq(request.memory_bytes, INT64_MAX);
 }
 
 Test(control_request, refusals)
@@ -57,6 +71,13 @@ Test(control_request, refusals)
 		{ "{\"command\":\"Status\"}", "unknown command" },
 		{ "{\"command\":\"stop\\u0000ped\"}", "unknown command" },
 		{ "{\"command\":\"stop\",\"when\":1}", "unknown key 'when'" },
+		{ "{\"command\":\"stop\",\"memory_bytes\":1}", "unknown key 'memory_bytes'" },
+		{ "{\"command\":\"balloon\",\"memory\":1}", "unknown key 'memory'" },
+		{ "{\"command\":\"balloon\"}", "no number above 0" },
+		{ "{\"command\":\"balloon\",\"memory_bytes\":0}", "no number above 0" },
+		{ "{\"command\":\"balloon\",\"memory_bytes\":-1}", "no number above 0" },
+		{ "{\"command\":\"balloon\",\"memory_bytes\":1.5}", "no number above 0" },
+		{ "{\"command\":\"balloon\",\"memory_bytes\":\"1\"}", "no number above 0" },
 		{ "{\"command\":\"stop\"}{\"command\":\"stop\"}", "JSON|follows" },
 		{ "{\"command\":\"st\xff\"}", "not JSON" },
 		{ "{'command':'stop'}", "not JSON" },
@@ -113,6 +134,16 @@ Test(status_text, all_of_it)
 		"uptime    1:02:03, restarted 4 times\n"
 		"devices   a.serial, console\n"
 		"bpmp      its worker does not answer\n");
+	free(text);
+}
+
+Test(status_text, balloon)
+{
+	char *text = print("{\"memory_bytes\":536870912,"
+			   "\"balloon\":{\"target_bytes\":134217728,\"actual_bytes\":268435456}}");
+
+	cr_assert_not_null(
+		strstr(text, "\nballoon   256 MiB are left to the guest, asked for 128 MiB\n"));
 	free(text);
 }
 
