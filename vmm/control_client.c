@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,55 +29,84 @@
 
 struct client_options {
 	const char *verb, *socket;
+	const struct control_form *form; /* the verb's */
 	bool json;
-	uint64_t size; /* bytes, for `balloon`; 0: not given */
+	const char *disk;
+	uint64_t size; /* bytes; 0: not said */
 };
 
-/* The one word that is no option. False: it makes no sense (logged). */
-static bool parse_size(struct client_options *options, const char *word)
+/* What follows a verb without dashes: DISK, then SIZE. False (logged) where it is neither. */
+static bool take_word(struct client_options *options, const char *word)
 {
-	static const struct value_field size = { "size", VALUE_SIZE,
-		offsetof(struct client_options, size), NULL };
-	char problem[160] = "it is 0";
+	static const struct value_field size[] = {
+		{ "size", VALUE_SIZE, offsetof(struct client_options, size), NULL },
+	};
+	char problem[160];
 
-	if (value_parse(word, &size, 1, options, problem, sizeof(problem)) == 0 &&
-		options->size != 0)
+	if (options->form->disk && !options->disk) {
+		options->disk = word;
 		return true;
-	log_error("%s %.200s: %s; give what the guest shall be left with, for example 256M",
-		options->verb, word, problem);
+	}
+	if (options->form->size == NO_SIZE || options->size != 0)
+		snprintf(problem, sizeof(problem), "'%.60s' is one word too many", word);
+	else if (value_parse(word, size, 1, options, problem, sizeof(problem)) == 0) {
+		if (options->size != 0)
+			return true;
+		snprintf(problem, sizeof(problem), "SIZE is 0");
+	}
+	log_error("%s: %s; give%s%s --control SOCKET", options->verb, problem,
+		options->form->disk ? " DISK" : "",
+		options->form->size == NO_SIZE		       ? ""
+			: options->form->size == MAY_HAVE_SIZE ? " [SIZE]"
+							       : " SIZE, for example 256M,");
 	return false;
+}
+
+/* Whether the verb has all it needs. */
+static bool is_complete(const struct client_options *options)
+{
+	if (options->form->disk && (!options->disk || !*options->disk)) {
+		log_error("%s needs the disk: its path or serial, as the VM's --disk has it",
+			options->verb);
+		return false;
+	}
+	if (options->form->size == NEEDS_SIZE && options->size == 0) {
+		log_error("%s needs SIZE, for example 256M", options->verb);
+		return false;
+	}
+	if (!options->socket || !*options->socket) {
+		log_error("%s needs --control SOCKET, the VM's", options->verb);
+		return false;
+	}
+	return true;
 }
 
 static bool parse(struct client_options *options, int argc, char **argv)
 {
 	static const char control[] = "--control=";
+	enum control_command command;
 
 	options->verb = argv[0];
+	options->form = control_form_find(argv[0], &command);
+	if (!options->form)
+		return false;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--control") == 0 && i + 1 < argc) {
 			options->socket = argv[++i];
 		} else if (strncmp(argv[i], control, sizeof(control) - 1) == 0) {
 			options->socket = argv[i] + sizeof(control) - 1;
-		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
+		} else if (strcmp(argv[i], "--json") == 0 && command == CONTROL_STATUS) {
 			options->json = true;
-		} else if (strcmp(argv[0], "balloon") == 0 && argv[i][0] != '-') {
-			if (!parse_size(options, argv[i]))
+		} else if (argv[i][0] != '-') {
+			if (!take_word(options, argv[i]))
 				return false;
 		} else {
 			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
-				argv[0], argv[i],
-				strcmp(argv[0], "status") == 0 ? " [--json]" : "");
+				argv[0], argv[i], command == CONTROL_STATUS ? " [--json]" : "");
 			return false;
 		}
 	}
-	if (strcmp(argv[0], "balloon") == 0 && options->size == 0) {
-		log_error(
-			"balloon needs SIZE, what the guest shall be left with, for example 256M");
-		return false;
-	}
-	if (!options->socket || !*options->socket)
-		log_error("%s needs --control SOCKET, the VM's", argv[0]);
-	return options->socket && *options->socket;
+	return is_complete(options);
 }
 
 /* Returns a connected socket, or -errno (logged). */
@@ -100,17 +132,21 @@ static int send_request(int fd, const struct client_options *options)
 {
 	struct json_object *request = json_object_new_object();
 	const char *text;
-	char line[128];
+	char line[CONTROL_LINE_MAX + 2];
 	int length;
 
 	if (!request)
 		return -ENOMEM;
 	json_object_object_add(request, "command", json_object_new_string(options->verb));
+	if (options->disk)
+		json_object_object_add(request, "disk", json_object_new_string(options->disk));
 	if (options->size != 0)
-		json_add_number(request, "memory_bytes", options->size);
+		json_object_object_add(request, "size", json_object_new_uint64(options->size));
 	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	length = snprintf(line, sizeof(line), "%s\n", text ? text : "");
 	json_object_put(request);
+	if (length >= (int)sizeof(line))
+		return -ENAMETOOLONG;
 	return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
 }
 
@@ -178,7 +214,7 @@ static int wait_for_end(int fd, const char *path)
 
 static int show(const struct client_options *options, int fd, struct json_object *answer)
 {
-	struct json_object *ok, *error, *status;
+	struct json_object *ok, *error, *status, *size;
 
 	if (!json_object_object_get_ex(answer, "ok", &ok) || !json_object_get_boolean(ok)) {
 		error = json_object_object_get(answer, "error");
@@ -194,6 +230,8 @@ static int show(const struct client_options *options, int fd, struct json_object
 		else
 			status_text_print(stdout, status);
 	}
+	if (options->disk && json_object_object_get_ex(answer, "size", &size))
+		printf("%llu bytes\n", (unsigned long long)json_object_get_uint64(size));
 	if (strcmp(options->verb, "stop") == 0)
 		return wait_for_end(fd, options->socket);
 	return EXIT_SUCCESS;

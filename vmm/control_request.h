@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over the control socket: a JSON object a line, {"command":"status"}, and for a
- * balloon {"command":"balloon","memory_bytes":268435456}. An answer is one line, too:
+ * What is said over the control socket: a JSON object a line, {"command":"status"}. Some commands
+ * have more to say: {"command":"balloon","size":268435456}, and {"command":"resize",
+ * "disk":"root.img","size":21474836480}, whose answer has the "size". An answer is one line, too:
  * {"ok":true,...} or {"ok":false,"error":"..."}.
  */
 #ifndef VMM_CONTROL_REQUEST_H
@@ -21,12 +22,14 @@ enum control_command {
 	CONTROL_POWERDOWN,
 	CONTROL_STOP,
 	CONTROL_BALLOON,
+	CONTROL_RESIZE,
 	CONTROL_COMMANDS
 };
 
 struct control_request {
 	enum control_command command;
-	uint64_t memory_bytes; /* CONTROL_BALLOON: what the guest is to make do with; not 0 */
+	char disk[CONTROL_LINE_MAX]; /* path or serial; empty where the command has none */
+	uint64_t size;		     /* bytes; 0: not said */
 };
 
 /*
@@ -36,7 +39,14 @@ struct control_request {
 int control_request_parse(struct control_request *request, const char *line, size_t length,
 	char *problem, size_t size);
 
-/* The command of this name; false: there is none. */
-bool control_command_find(const char *name, enum control_command *command);
+/* What a command says besides its name. */
+struct control_form {
+	const char *name;
+	bool disk;					  /* always */
+	enum { NO_SIZE, MAY_HAVE_SIZE, NEEDS_SIZE } size; /* bytes, above 0 */
+};
+
+/* The form of the command of this name, and the command; NULL: there is none. */
+const struct control_form *control_form_find(const char *name, enum control_command *command);
 
 #endif
