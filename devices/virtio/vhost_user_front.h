@@ -40,4 +40,10 @@ struct vhost_user_front {
 int vhost_user_front_open(
 	struct vhost_user_front *front, int socket, const char *name, uint32_t queue_count);
 
+/*
+ * Tells the back end a queue's kicks and nothing else of it, so that it can kick whoever serves the
+ * queue. Returns as the operations of vhost.h do.
+ */
+int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd);
+
 #endif
