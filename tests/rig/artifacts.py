@@ -68,6 +68,12 @@ def _kernel_answer(series: str) -> dict[str, str]:
 
 
 @functools.cache
+def debian() -> Path:
+    """The directory with a Debian system's images."""
+    return Path(ask(RIG / "debian"))
+
+
+@functools.cache
 def device_tree(board: str, gic: int, cpus: int) -> Path:
     """The host's tree. Board A's depends on its GIC and its number of CPUs."""
     if board == "b":

@@ -34,6 +34,7 @@ class Kind:
     words: str = ""  # more for the host's kernel command line
     kernels: bool = False  # the host has the guest's kernel in other formats, too
     programs: bool = False  # the host has the programs that bpmp-vmm starts
+    debian: bool = False  # the host has a Debian system at /debian, as /dev/vda, and images of it
     guest: str = ""  # the series of the guests' kernel, if it is not the host's
 
     @property
@@ -42,6 +43,7 @@ class Kind:
         name += "-icount" if self.icount else ""
         name += "-kernels" if self.kernels else ""
         name += "-programs" if self.programs else ""
+        name += "-debian" if self.debian else ""
         name += f"-guest{self.guest}" if self.guest else ""
         return name + "".join("-" + word.split("=")[0] for word in self.words.split()[:1])
 
@@ -63,6 +65,8 @@ def command(kind: Kind, initramfs: Path, console: str, wire: str, agent: str) ->
         line += ["-machine", f"virt,virtualization=on,gic-version={kind.gic}",
                  "-serial", console, "-serial", wire,
                  "-cpu", "max,pauth-impdef=on", "-smp", str(kind.cpus), "-m", "2G",
+                 # The last virtio device is Linux' first, so the disks are vda and vdb.
+                 *(disk("images.ext4") + disk("root.ext4") if kind.debian else ()),
                  "-device", "virtio-serial-device",
                  "-device", "virtserialport,chardev=agent,nr=1"]
     else:
@@ -74,6 +78,13 @@ def command(kind: Kind, initramfs: Path, console: str, wire: str, agent: str) ->
                  *sleep_forever(cpus=(1, 2, 3))]
     line += ["-dtb", str(artifacts.device_tree(kind.board, kind.gic, kind.cpus))]
     return line + ["-append", f"{words} {kind.words}".strip()]
+
+
+def disk(image: str) -> list[str]:
+    """What is written to it is gone with the board."""
+    name = image.split(".")[0]
+    return ["-drive", f"file={artifacts.debian() / image},format=raw,if=none,snapshot=on,id={name}",
+            "-device", f"virtio-blk-device,drive={name}"]
 
 
 def sleep_forever(cpus: tuple[int, ...]) -> list[str]:
