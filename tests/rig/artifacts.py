@@ -126,15 +126,21 @@ def libraries(program: Path, *roots: Path) -> list[tuple[str, Path]]:
 
 
 def _add_needed(program: Path, found: dict[str, Path], roots: tuple[Path, ...]) -> None:
+    for name in _needed(program):
+        target = f"/lib/{name}"
+        if target not in found:
+            found[target] = _find_library(name, roots)
+            _add_needed(found[target], found, roots)
+
+
+@functools.cache
+def _needed(program: Path) -> list[str]:
+    """The names of what it is linked with."""
     listing = subprocess.run([f"{CROSS}readelf", "-ldW", str(program)], stdout=subprocess.PIPE,
                              text=True, check=True).stdout
-    for line in listing.splitlines():
-        if "(NEEDED)" in line or "program interpreter:" in line:
-            name = line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
-            target = f"/lib/{name}"
-            if target not in found:
-                found[target] = _find_library(name, roots)
-                _add_needed(found[target], found, roots)
+    return [line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
+            for line in listing.splitlines()
+            if "(NEEDED)" in line or "program interpreter:" in line]
 
 
 def _find_library(name: str, roots: tuple[Path, ...]) -> Path:
