@@ -48,9 +48,14 @@ struct machine {
 	int memory_fd;		     /* the memfd behind it, offset 0 = memory->regions[0] */
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
 	bool fast_path;		     /* registers are read without exits, see register_page.h */
-	int leave_fd;		     /* eventfd: readable while vCPU threads are to leave */
-	bool planning;		     /* devices claim addresses, open and start nothing */
-	uint32_t gic_phandle;	     /* the root's interrupt-parent */
+	/*
+	 * Calls act(context) while no vCPU is in KVM_RUN or in a register access, whether or not
+	 * one was before. Event-loop thread; it waits for those that are in a register access.
+	 */
+	void (*with_vcpus_out)(struct machine *machine, void (*act)(void *context), void *context);
+	int leave_fd;	      /* eventfd: readable while vCPU threads are to leave */
+	bool planning;	      /* devices claim addresses, open and start nothing */
+	uint32_t gic_phandle; /* the root's interrupt-parent */
 	/* While the guest's BPMP has its worker; NULL: there is none. */
 	struct bpmp_supervisor *bpmp;
 	uint32_t bpmp_phandle;	/* the guest's &bpmp; 0: this guest has none */

@@ -6,6 +6,7 @@
 #include "seccomp/filter.h"
 
 #include "vmm/base/util.h"
+#include "vmm/base/worker.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
@@ -18,6 +19,8 @@
 
 #define ALLOW(name)	   SCMP_SYS(name), MATCH_ANY, 0, 0
 #define ALLOW_IOCTL(value) SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
+/* Of this descriptor alone. */
+#define ALLOW_OF(name, fd) SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 /* For a system call whose first argument is a process: this one alone. */
 #define ALLOW_SELF(name)   SCMP_SYS(name), MATCH_OWN_PID, 0, 0
 /* At this offset of the file alone: fourth argument of pwrite64. */
@@ -112,6 +115,12 @@ static const struct filter_rule block_io[] = {
 	{ ALLOW(fdatasync) }, { ALLOW(fallocate) }, { ALLOW(madvise) }, /* its stack, at its end */
 };
 
+/* Its loop makes the disk larger: of all descriptors this one alone. */
+static const struct filter_rule block_size[] = {
+	{ ALLOW_OF(lseek, WORKER_FIRST_FD) },
+	{ ALLOW_OF(ftruncate, WORKER_FIRST_FD) },
+};
+
 /* What the kernel's vhost is told when a driver starts, which is on a vCPU thread. */
 static const struct filter_rule vhost_start[] = {
 	{ ALLOW_IOCTL(VHOST_SET_FEATURES) },
@@ -178,7 +187,7 @@ static const struct filter_list guard_lists[] = { { LIST(common) }, { LIST(guard
 static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(rng) } };
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) } };
+	{ LIST(memory) }, { LIST(block_size) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(net) } };

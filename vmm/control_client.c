@@ -7,10 +7,14 @@
 #include "vmm/control_request.h"
 #include "vmm/machine.h"
 #include "vmm/status_text.h"
+#include "vmm/value.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,11 +29,51 @@
 struct client_options {
 	const char *verb, *socket;
 	bool json;
+	const char *disk; /* of resize */
+	uint64_t size;	  /* bytes; 0: not said */
 };
+
+/* What follows resize without dashes: DISK, then SIZE. False (logged) where it is neither. */
+static bool take_word(struct client_options *options, const char *word)
+{
+	static const struct value_field size[] = {
+		{ "size", VALUE_SIZE, offsetof(struct client_options, size), NULL },
+	};
+	char problem[160];
+
+	if (!options->disk) {
+		options->disk = word;
+		return true;
+	}
+	if (options->size != 0)
+		snprintf(problem, sizeof(problem), "'%.60s' is one word too many", word);
+	else if (value_parse(word, size, 1, options, problem, sizeof(problem)) == 0) {
+		if (options->size != 0)
+			return true;
+		snprintf(problem, sizeof(problem), "no disk has 0 bytes");
+	}
+	log_error("resize: %s; give DISK [SIZE]", problem);
+	return false;
+}
+
+/* Whether the verb has all it needs. */
+static bool is_complete(const struct client_options *options)
+{
+	if (!options->socket || !*options->socket) {
+		log_error("%s needs --control SOCKET, the VM's", options->verb);
+		return false;
+	}
+	if (strcmp(options->verb, "resize") == 0 && (!options->disk || !*options->disk)) {
+		log_error("resize needs the disk: its path or serial, as the VM's --disk has it");
+		return false;
+	}
+	return true;
+}
 
 static bool parse(struct client_options *options, int argc, char **argv)
 {
 	static const char control[] = "--control=";
+	const bool takes_words = strcmp(argv[0], "resize") == 0;
 
 	options->verb = argv[0];
 	for (int i = 1; i < argc; i++) {
@@ -39,6 +83,9 @@ static bool parse(struct client_options *options, int argc, char **argv)
 			options->socket = argv[i] + sizeof(control) - 1;
 		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
 			options->json = true;
+		} else if (takes_words && argv[i][0] != '-') {
+			if (!take_word(options, argv[i]))
+				return false;
 		} else {
 			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
 				argv[0], argv[i],
@@ -46,9 +93,7 @@ static bool parse(struct client_options *options, int argc, char **argv)
 			return false;
 		}
 	}
-	if (!options->socket || !*options->socket)
-		log_error("%s needs --control SOCKET, the VM's", argv[0]);
-	return options->socket && *options->socket;
+	return is_complete(options);
 }
 
 /* Returns a connected socket, or -errno (logged). */
@@ -70,19 +115,25 @@ static int connect_to(const char *path)
 	return error;
 }
 
-static int send_request(int fd, const char *verb)
+static int send_request(int fd, const struct client_options *options)
 {
 	struct json_object *request = json_object_new_object();
 	const char *text;
-	char line[128];
+	char line[CONTROL_LINE_MAX + 2];
 	int length;
 
 	if (!request)
 		return -ENOMEM;
-	json_object_object_add(request, "command", json_object_new_string(verb));
+	json_object_object_add(request, "command", json_object_new_string(options->verb));
+	if (options->disk)
+		json_object_object_add(request, "disk", json_object_new_string(options->disk));
+	if (options->size != 0)
+		json_object_object_add(request, "size", json_object_new_uint64(options->size));
 	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	length = snprintf(line, sizeof(line), "%s\n", text ? text : "");
 	json_object_put(request);
+	if (length >= (int)sizeof(line))
+		return -ENAMETOOLONG;
 	return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
 }
 
@@ -111,11 +162,11 @@ static int receive_line(int fd, char *line)
 }
 
 /* The answer, an object, or NULL (logged). */
-static struct json_object *ask(int fd, const char *verb, const char *path)
+static struct json_object *ask(int fd, const struct client_options *options)
 {
 	char *line = malloc(ANSWER_MAX);
 	struct json_object *answer = NULL;
-	int error = line ? send_request(fd, verb) : -ENOMEM;
+	int error = line ? send_request(fd, options) : -ENOMEM;
 
 	if (!error)
 		error = receive_line(fd, line);
@@ -126,7 +177,7 @@ static struct json_object *ask(int fd, const char *verb, const char *path)
 	free(line);
 	if (!error)
 		return answer;
-	log_error("--control %s: the VM %s", path,
+	log_error("--control %s: the VM %s", options->socket,
 		error == -EMSGSIZE	   ? "answers nonsense"
 			: error == -EAGAIN ? "does not answer"
 			: error == -EPIPE  ? "ended before it answered"
@@ -150,7 +201,7 @@ static int wait_for_end(int fd, const char *path)
 
 static int show(const struct client_options *options, int fd, struct json_object *answer)
 {
-	struct json_object *ok, *error, *status;
+	struct json_object *ok, *error, *status, *size;
 
 	if (!json_object_object_get_ex(answer, "ok", &ok) || !json_object_get_boolean(ok)) {
 		error = json_object_object_get(answer, "error");
@@ -166,6 +217,8 @@ static int show(const struct client_options *options, int fd, struct json_object
 		else
 			status_text_print(stdout, status);
 	}
+	if (options->disk && json_object_object_get_ex(answer, "size", &size))
+		printf("%llu bytes\n", (unsigned long long)json_object_get_uint64(size));
 	if (strcmp(options->verb, "stop") == 0)
 		return wait_for_end(fd, options->socket);
 	return EXIT_SUCCESS;
@@ -182,7 +235,7 @@ int control_client_main(int argc, char **argv)
 	fd = connect_to(options.socket);
 	if (fd < 0)
 		return EXIT_FAILURE;
-	answer = ask(fd, options.verb, options.socket);
+	answer = ask(fd, &options);
 	if (answer)
 		status = show(&options, fd, answer);
 	json_object_put(answer);

@@ -17,6 +17,7 @@ static const char *const command_names[] = {
 	[CONTROL_RESUME] = "resume",
 	[CONTROL_POWERDOWN] = "powerdown",
 	[CONTROL_STOP] = "stop",
+	[CONTROL_RESIZE] = "resize",
 };
 
 bool control_command_find(const char *name, enum control_command *command)
@@ -30,6 +31,45 @@ bool control_command_find(const char *name, enum control_command *command)
 	return false;
 }
 
+/* A string without a NUL, which would hide what comes behind it; else NULL. */
+static const char *text_of(struct json_object *value)
+{
+	const char *text =
+		json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+
+	return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}
+
+static int read_resize(
+	struct control_request *request, struct json_object *object, char *problem, size_t size)
+{
+	struct json_object *bytes = json_object_object_get(object, "size");
+	const char *disk = text_of(json_object_object_get(object, "disk"));
+	int64_t number =
+		json_object_is_type(bytes, json_type_int) ? json_object_get_int64(bytes) : 0;
+
+	if (!disk || !*disk || strlen(disk) >= sizeof(request->disk)) {
+		snprintf(problem, size, "'disk' is missing, or no path and no serial");
+		return -EINVAL;
+	}
+	/* json-c makes the largest of what is too large. */
+	if (bytes && (number <= 0 || number == INT64_MAX)) {
+		snprintf(problem, size, "'size' is no number of bytes");
+		return -EINVAL;
+	}
+	memcpy(request->disk, disk, strlen(disk) + 1);
+	request->size = (uint64_t)number;
+	return 0;
+}
+
+/* Whether it belongs to the request. */
+static bool is_key(const struct control_request *request, const char *key)
+{
+	return strcmp(key, "command") == 0 ||
+		(request->command == CONTROL_RESIZE &&
+			(strcmp(key, "disk") == 0 || strcmp(key, "size") == 0));
+}
+
 /* What an object asks for. */
 static int read_object(
 	struct control_request *request, struct json_object *object, char *problem, size_t size)
@@ -41,27 +81,25 @@ static int read_object(
 		snprintf(problem, size, "a request is an object: {\"command\":\"status\"}");
 		return -EINVAL;
 	}
-	json_object_object_foreach(object, key, value)
-	{
-		(void)value;
-		if (strcmp(key, "command") != 0) {
-			snprintf(problem, size, "unknown key '%.40s'", key);
-			return -EINVAL;
-		}
-	}
 	if (!json_object_object_get_ex(object, "command", &command) ||
 		!json_object_is_type(command, json_type_string)) {
 		snprintf(problem, size, "'command' is missing, or no string");
 		return -EINVAL;
 	}
-	name = json_object_get_string(command);
-	/* A NUL in the string would hide what comes behind it. */
-	if (strlen(name) != (size_t)json_object_get_string_len(command) ||
-		!control_command_find(name, &request->command)) {
-		snprintf(problem, size, "unknown command '%.40s'", name);
+	name = text_of(command);
+	if (!name || !control_command_find(name, &request->command)) {
+		snprintf(problem, size, "unknown command '%.40s'", json_object_get_string(command));
 		return -EINVAL;
 	}
-	return 0;
+	json_object_object_foreach(object, key, value)
+	{
+		(void)value;
+		if (!is_key(request, key)) {
+			snprintf(problem, size, "unknown key '%.40s'", key);
+			return -EINVAL;
+		}
+	}
+	return request->command == CONTROL_RESIZE ? read_resize(request, object, problem, size) : 0;
 }
 
 int control_request_parse(struct control_request *request, const char *line, size_t length,

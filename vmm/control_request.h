@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is said over the control socket: a JSON object a line, {"command":"status"}. An answer is
- * one line, too: {"ok":true,...} or {"ok":false,"error":"..."}.
+ * one line, too: {"ok":true,...} or {"ok":false,"error":"..."}. `resize` has more to say:
+ * {"command":"resize","disk":"root.img","size":21474836480}, whose answer has the "size".
  */
 #ifndef VMM_CONTROL_REQUEST_H
 #define VMM_CONTROL_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of a request, without its newline. */
 #define CONTROL_LINE_MAX 4096
@@ -18,10 +20,14 @@ enum control_command {
 	CONTROL_RESUME,
 	CONTROL_POWERDOWN,
 	CONTROL_STOP,
+	CONTROL_RESIZE,
 };
 
 struct control_request {
 	enum control_command command;
+	/* Of CONTROL_RESIZE: */
+	char disk[CONTROL_LINE_MAX]; /* path or serial, not empty */
+	uint64_t size;		     /* bytes; 0: not said */
 };
 
 /*

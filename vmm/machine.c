@@ -115,6 +115,7 @@ static void init(struct vm *vm, const struct options *options)
 		.memory = &vm->memory,
 		.memory_fd = -1,
 		.kvm = &vm->kvm,
+		.with_vcpus_out = vcpus_stay_out,
 		.leave_fd = -1,
 	};
 	pthread_mutex_init(&vm->machine.ending.lock, NULL);

@@ -103,6 +103,7 @@ static const struct {
 	{ "resume", control_client_main },
 	{ "powerdown", control_client_main },
 	{ "stop", control_client_main },
+	{ "resize", control_client_main },
 	{ "restore", restore_main },
 };
 

@@ -320,14 +320,14 @@ void vcpus_run(struct vm *vm)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void vcpus_pause(struct vm *vm)
+bool vcpus_pause(struct vm *vm)
 {
 	struct vcpu_gate *gate = &vm->gate;
 
 	pthread_mutex_lock(&gate->lock);
 	if (!atomic_load(&gate->open)) {
 		pthread_mutex_unlock(&gate->lock);
-		return;
+		return false;
 	}
 	atomic_store(&gate->open, false);
 	ask_to_leave(vm, true);
@@ -344,6 +344,19 @@ void vcpus_pause(struct vm *vm)
 	while (gate->inside > 0)
 		pthread_cond_wait(&gate->changed, &gate->lock);
 	pthread_mutex_unlock(&gate->lock);
+	return true;
+}
+
+void vcpus_stay_out(struct machine *machine, void (*act)(void *context), void *context)
+{
+	struct vm *vm = container_of(machine, struct vm, machine);
+	bool ran = vcpus_pause(vm);
+	enum machine_end why;
+
+	act(context);
+	/* A vCPU that came out with the guest's end is not to go back into it. */
+	if (ran && !machine_end_requested(machine, &why))
+		vcpus_run(vm);
 }
 
 void vcpus_join(struct vm *vm)

@@ -6,6 +6,9 @@
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
+#include <stdbool.h>
+
+struct machine;
 struct vm;
 
 /* Creates the descriptors for the VM that is there. Returns 0 or -errno (logged). */
@@ -21,8 +24,14 @@ int vcpus_start_threads(struct vm *vm);
 /* Opens the gate: the guest runs. */
 void vcpus_run(struct vm *vm);
 
-/* Closes the gate and returns when every vCPU is out of KVM_RUN and of register accesses. */
-void vcpus_pause(struct vm *vm);
+/*
+ * Closes the gate and returns when every vCPU is out of KVM_RUN and of register accesses: false
+ * where it was closed already.
+ */
+bool vcpus_pause(struct vm *vm);
+
+/* For struct machine. */
+void vcpus_stay_out(struct machine *machine, void (*act)(void *context), void *context);
 
 /* Ends the threads; the gate is closed. */
 void vcpus_join(struct vm *vm);

@@ -46,4 +46,10 @@ int vhost_user_front_open(
  */
 int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd);
 
+/*
+ * Has a disk's worker of ours make the disk `bytes` long, 0: as long as its image is. Returns 0,
+ * the worker's -errno (logged by it), or those of vhost.h.
+ */
+int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes);
+
 #endif

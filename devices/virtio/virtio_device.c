@@ -287,6 +287,29 @@ void virtio_device_quiesce(struct device *device)
 		event_take(virtio->mmio.queues[i].call_fd);
 }
 
+struct config_change {
+	struct virtio_mmio *mmio;
+	const void *config;
+	bool told;
+};
+
+static void change_config(void *context)
+{
+	struct config_change *change = context;
+
+	change->told = virtio_mmio_change_config(change->mmio, change->config);
+}
+
+void virtio_device_change_config(struct virtio_device *virtio, const void *config)
+{
+	struct machine *machine = virtio->device.machine;
+	struct config_change change = { .mmio = &virtio->mmio, .config = config };
+
+	machine->with_vcpus_out(machine, change_config, &change);
+	if (change.told)
+		event_signal(virtio->mmio.config_fd);
+}
+
 void virtio_device_close(struct virtio_device *virtio, int grace_ms)
 {
 	struct event_loop *loop = virtio->device.machine->loop;

@@ -85,6 +85,13 @@ int virtio_device_describe(struct device *device, struct fdt_builder *fdt);
 int virtio_device_attach(struct device *device);
 void virtio_device_quiesce(struct device *device);
 
+/*
+ * The configuration space becomes `config`, of as many bytes as it has, seen whole by the driver,
+ * which is then interrupted (virtio 1.2, 2.3). Event-loop thread. Waits for a vCPU that waits for a
+ * back end, VHOST_DEADLINE_MS at most.
+ */
+void virtio_device_change_config(struct virtio_device *virtio, const void *config);
+
 /* Ends the worker, within `grace_ms`, and closes everything. */
 void virtio_device_close(struct virtio_device *virtio, int grace_ms);
 

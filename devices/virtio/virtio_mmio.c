@@ -111,10 +111,10 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX; /* no shared memory regions: length and base are -1 */
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return mmio->config_generation;
 	default:
-		/* ConfigGeneration: the configuration space does not change by itself. Write-only
-		 * and reserved registers read as 0 as well. */
-		return 0;
+		return 0; /* write-only, and reserved */
 	}
 }
 
@@ -249,6 +249,7 @@ static void publish(struct virtio_mmio *mmio)
 		VIRTIO_MMIO_SHM_LEN_HIGH,
 		VIRTIO_MMIO_SHM_BASE_LOW,
 		VIRTIO_MMIO_SHM_BASE_HIGH,
+		VIRTIO_MMIO_CONFIG_GENERATION,
 	};
 
 	if (mmio->page.bytes == NULL)
@@ -284,6 +285,22 @@ void virtio_mmio_reset(struct virtio_mmio *mmio)
 	virtio_mmio_write_status(mmio, 0);
 	publish(mmio);
 	pthread_mutex_unlock(&mmio->lock);
+}
+
+bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config)
+{
+	bool told;
+
+	pthread_mutex_lock(&mmio->lock);
+	virtio_mmio_set_config(mmio, config);
+	/* One that has not begun will read it anyway. */
+	told = mmio->status != 0;
+	pthread_mutex_lock(&mmio->event_lock);
+	mmio->config_changed |= told;
+	pthread_mutex_unlock(&mmio->event_lock);
+	publish(mmio);
+	pthread_mutex_unlock(&mmio->lock);
+	return told;
 }
 
 int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm)

@@ -60,6 +60,7 @@ struct virtio_mmio {
 	uint64_t driver_features;
 	uint32_t config_size;
 	bool config_is_ours; /* the machine's, not the back end's: the driver cannot write to it */
+	uint32_t config_generation; /* another one with each change (4.2.2) */
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
 	struct virtio_mmio_queue queues[VIRTIO_MMIO_MAX_QUEUES];
 	bool dead;	       /* the back end failed: no reset helps */
@@ -105,6 +106,22 @@ int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm);
  * returns, the back end does not touch guest memory (unless it has failed).
  */
 void virtio_mmio_reset(struct virtio_mmio *mmio);
+
+/*
+ * Calls ask(front, context) while nobody else speaks to the back end, and returns what it does. A
+ * back end that is gone, silent or confused (vhost.h) fails the device. Event-loop thread; it may
+ * wait for a vCPU that waits for the back end.
+ */
+int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *front, void *context),
+	void *context);
+
+/*
+ * The configuration space becomes `config`, of config_size bytes. With all vCPUs out: a driver that
+ * reads it field by field between two loads of ConfigGeneration then sees either all of the old or
+ * all of the new. Returns whether there is a driver that has to hear of it: let the vCPUs run, then
+ * signal `config_fd`. virtio_device_change_config() does all of this.
+ */
+bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config);
 
 /* `error_fd` is readable: tells the driver that the device needs a reset (2.1.2). */
 void virtio_mmio_queue_failed(struct virtio_mmio *mmio);

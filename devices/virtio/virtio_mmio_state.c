@@ -228,13 +228,40 @@ void virtio_mmio_write_queue_ready(
 	}
 }
 
+int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *front, void *context),
+	void *context)
+{
+	int error;
+
+	pthread_mutex_lock(&mmio->lock);
+	error = ask(mmio->front, context);
+	if (error == -ECONNRESET || error == -ETIMEDOUT || error == -EPROTO)
+		fail(mmio, error);
+	pthread_mutex_unlock(&mmio->lock);
+	return error;
+}
+
+void virtio_mmio_set_config(struct virtio_mmio *mmio, const void *config)
+{
+	if (memcmp(mmio->config, config, mmio->config_size) == 0)
+		return;
+	memcpy(mmio->config, config, mmio->config_size);
+	mmio->config_generation++;
+}
+
 int virtio_mmio_fetch_config(struct virtio_mmio *mmio)
 {
+	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
+	int error;
+
 	if (mmio->config_size == 0)
 		return 0;
 	if (mmio->front->ops->read_config == NULL)
 		return -ENOTSUP;
-	return mmio->front->ops->read_config(mmio->front, mmio->config, mmio->config_size);
+	error = mmio->front->ops->read_config(mmio->front, config, mmio->config_size);
+	if (error == 0)
+		virtio_mmio_set_config(mmio, config);
+	return error;
 }
 
 /*

@@ -30,6 +30,9 @@ void virtio_mmio_write_queue_ready(
 void virtio_mmio_write_config(
 	struct virtio_mmio *mmio, uint64_t offset, unsigned int width, uint64_t value);
 
+/* Takes over config_size bytes; another ConfigGeneration where they differ. */
+void virtio_mmio_set_config(struct virtio_mmio *mmio, const void *config);
+
 /* Reads the back end's configuration space into mmio->config. */
 int virtio_mmio_fetch_config(struct virtio_mmio *mmio);
 

@@ -86,10 +86,13 @@ def helper(where: str, name: str) -> Path:
     """A program of tests/rig/host, guest or both, built for arm64 and linked statically."""
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+    # Some include what the program under test has.
+    included = (*TOP.glob("devices/virtio/*.h"), *source.parent.glob("*.h"))
+    newest = max(path.stat().st_mtime for path in (source, *included))
+    if not program.exists() or program.stat().st_mtime < newest:
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
-                        "-static", "-o", str(program), str(source)], check=True)
+                        "-static", f"-I{TOP}", "-o", str(program), str(source)], check=True)
     return program
 
 

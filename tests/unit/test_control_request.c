@@ -75,6 +75,47 @@ Test(control_request, refusals)
 	}
 }
 
+Test(control_request, resize)
+{
+	struct control_request request = { .size = 1 };
+
+	cr_assert_eq(
+		parse("{\"command\":\"resize\",\"disk\":\"a b.img\"}", &request), 0, "%s", problem);
+	cr_assert_eq(request.command, CONTROL_RESIZE);
+	cr_assert_str_eq(request.disk, "a b.img");
+	cr_assert_eq(request.size, 0);
+	cr_assert_eq(
+		parse("{\"size\":1099511627776,\"disk\":\"/d\",\"command\":\"resize\"}", &request),
+		0);
+	cr_assert_eq(request.size, UINT64_C(1) << 40);
+	cr_assert_str_eq(request.disk, "/d");
+}
+
+Test(control_request, resize_refusals)
+{
+	static const char *const lines[][2] = {
+		{ "", "'disk' is missing" },
+		{ ",\"disk\":\"\"", "'disk' is missing" },
+		{ ",\"disk\":1", "'disk' is missing" },
+		{ ",\"disk\":\"a\\u0000b\"", "'disk' is missing" },
+		{ ",\"disk\":\"a\",\"size\":0", "no number" },
+		{ ",\"disk\":\"a\",\"size\":-512", "no number" },
+		{ ",\"disk\":\"a\",\"size\":1.5", "no number" },
+		{ ",\"disk\":\"a\",\"size\":\"1G\"", "no number" },
+		{ ",\"disk\":\"a\",\"size\":99999999999999999999", "no number" },
+		{ ",\"disk\":\"a\",\"bytes\":512", "unknown key 'bytes'" },
+	};
+	struct control_request request;
+	char line[128];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(line, sizeof(line), "{\"command\":\"resize\"%s}", lines[i][0]);
+		cr_assert_eq(parse(line, &request), -EINVAL, "%s", line);
+		cr_assert_not_null(strstr(problem, lines[i][1]), "%s: %s", line, problem);
+	}
+	cr_assert_eq(parse("{\"command\":\"stop\",\"disk\":\"a\"}", &request), -EINVAL);
+}
+
 Test(control_request, bytes_that_are_no_text)
 {
 	static const char line[] = "{\"command\":\"stop\"}\0\0";

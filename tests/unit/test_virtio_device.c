@@ -35,7 +35,10 @@ struct stand_in {
 	int socket, ended;
 };
 
-static const struct vhost_user_back_device back_device = { .queue_count = 2 };
+static const uint8_t back_config[4] = { 1, 2, 3, 4 };
+static const struct vhost_user_back_device back_device = {
+	.queue_count = 2, .config = back_config, .config_size = sizeof(back_config)
+};
 
 static void *serve(void *argument)
 {
@@ -97,9 +100,25 @@ static int init_device(struct virtio_device *virtio, const char *name, struct st
 		.device_id = 3,
 		.queue_count = 2,
 		.queue_size_max = 64,
+		.config_size = sizeof(back_config),
 	};
 
 	return virtio_device_init(virtio, &machine, &options, &stand_in->worker);
+}
+
+static bool vcpus_are_out;
+static uint32_t generation; /* before the change */
+
+static void with_vcpus_out(struct machine *unused, void (*act)(void *context), void *context)
+{
+	(void)unused;
+	vcpus_are_out = true;
+	act(context);
+	/* What was to be seen whole is there before a vCPU looks. */
+	cr_assert_eq(
+		test_register_read(&device.mmio, VIRTIO_MMIO_CONFIG_GENERATION), generation + 1);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+	vcpus_are_out = false;
 }
 
 static void begin(void)
@@ -115,6 +134,7 @@ static void begin(void)
 		.memory = &ram.memory,
 		.memory_fd = -1, /* it comes with attach() */
 		.kvm = &kvm,
+		.with_vcpus_out = with_vcpus_out,
 	};
 	start_stand_in(&first);
 	cr_assert_eq(init_device(&device, "first", &first), 0);
@@ -246,6 +266,20 @@ Test(virtio_device, queue_that_breaks_reaches_the_driver)
 	cr_assert_eq(event_loop_run_once(&loop, 5000), 0);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 15 | 64);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+}
+
+/* 2.3 and 2.5: with all vCPUs out; the interrupt comes when they may run. */
+Test(virtio_device, changed_configuration_is_told)
+{
+	struct pollfd interrupt = { .fd = device.mmio.config_fd, .events = POLLIN };
+
+	virtio_device_attach(&device.device);
+	run_driver();
+	generation = test_register_read(&device.mmio, VIRTIO_MMIO_CONFIG_GENERATION);
+	virtio_device_change_config(&device, "\x01\x02\x03\x05");
+	cr_assert_not(vcpus_are_out);
+	cr_assert_eq(poll(&interrupt, 1, 0), 1);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_CONFIG), 0x05030201);
 }
 
 Test(virtio_device, back_end_that_does_not_greet_leaves_nothing_behind)
