@@ -219,15 +219,25 @@ void virtqueue_unpop(struct virtqueue *queue)
 	queue->next_available--;
 }
 
-void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+void virtqueue_put(struct virtqueue *queue, uint16_t head, uint32_t written)
 {
 	vring_used_elem_t *element = &queue->used->ring[queue->next_used & (queue->size - 1)];
 
 	__atomic_store_n(&element->id, htole32(head), __ATOMIC_RELAXED);
 	__atomic_store_n(&element->len, htole32(written), __ATOMIC_RELAXED);
 	queue->next_used++;
+}
+
+void virtqueue_publish(struct virtqueue *queue)
+{
 	/* Release: whoever sees the index sees the entry, and the data in the buffer (2.7.8.2). */
 	__atomic_store_n(&queue->used->idx, htole16(queue->next_used), __ATOMIC_RELEASE);
+}
+
+void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+	virtqueue_put(queue, head, written);
+	virtqueue_publish(queue);
 }
 
 bool virtqueue_wants_signal(struct virtqueue *queue)

@@ -82,6 +82,10 @@ void virtqueue_unpop(struct virtqueue *queue);
 /* Hands a buffer back to the driver; the device wrote its first `written` bytes. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
+/* The same of several, which the driver is to see together: each is put, then all are published. */
+void virtqueue_put(struct virtqueue *queue, uint16_t head, uint32_t written);
+void virtqueue_publish(struct virtqueue *queue);
+
 /* Whether the driver wants an interrupt for what was pushed since this was last asked. */
 bool virtqueue_wants_signal(struct virtqueue *queue);
 

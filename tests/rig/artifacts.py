@@ -92,7 +92,7 @@ def helper(where: str, name: str) -> Path:
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
     # Some include what the program under test has.
-    if not _is_new(program, [source, *TOP.glob("devices/virtio/*.h")]):
+    if not _is_new(program, [source, *TOP.glob("devices/virtio/*.h"), *source.parent.glob("*.h")]):
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
                         "-static", f"-I{TOP}", "-o", str(program), str(source)], check=True)

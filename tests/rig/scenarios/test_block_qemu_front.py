@@ -6,30 +6,11 @@ from __future__ import annotations
 import state
 from board import Board
 from kinds import A_DEBIAN, on
+from qemu_vm import QemuVm
 from vm import Vm
 
 MIB = 1 << 20
 SOCKET, IMAGE = "/tmp/qemu.socket", "/tmp/image"
-
-
-class QemuVm(Vm):
-    """The guest of all scenarios under QEMU, in Debian's root; its disk is what SOCKET serves."""
-
-    def __init__(self, host: Board, queues: int) -> None:
-        self.host, self.name = host, "qemu"
-        self.log_path = "/tmp/qemu.log"
-        host.check("cp /guest/Image /guest/initrd /tmp")
-        self.command = (
-            "chroot /debian qemu-system-aarch64 -nodefaults -nographic -serial stdio "
-            "-machine virt,gic-version=3,memory-backend=ram -accel kvm -cpu host -smp 2 -m 256M "
-            "-object memory-backend-memfd,id=ram,size=256M,share=on "
-            "-kernel /tmp/Image -initrd /tmp/initrd -append 'console=ttyAMA0 panic=-1' "
-            f"-chardev socket,id=disk,path={SOCKET} "
-            f"-device vhost-user-blk-pci,chardev=disk,num-queues={queues}")
-        # Pipes: on a terminal QEMU turns output processing on.
-        self.session = host.start(f"exec {self.command} 2>{self.log_path}", self.name,
-                                  terminal=False)
-        self.console = self.session
 
 
 def summed(vm: Vm, skip: int) -> str:
@@ -42,7 +23,7 @@ def test_our_worker_serves_qemu(host: Board) -> None:
     worker = host.start(f"exec rig-diskworker {SOCKET} {IMAGE} 2 2>/tmp/worker.log", "worker",
                         terminal=False)
     host.check(f"until [ -S {SOCKET} ]; do sleep 0.1; done")
-    with QemuVm(host, queues=2) as vm:
+    with QemuVm(host, SOCKET, "-device vhost-user-blk-pci,chardev=back,num-queues=2") as vm:
         vm.up()
         assert int(vm.guest("blockdev --getsize64 /dev/vda")) == 16 * MIB
         assert vm.guest("cat /sys/block/vda/serial; ls /sys/block/vda/mq | wc -l; cat "
