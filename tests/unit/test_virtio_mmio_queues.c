@@ -4,6 +4,7 @@
 #include "tests/unit/virtio_mmio_bench.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 TestSuite(virtio_mmio_queues, .init = open_device, .fini = close_device, .timeout = 30);
@@ -324,4 +325,47 @@ Test(virtio_mmio_queues, every_order_of_writes_leaves_it_consistent)
 	cr_assert_eq(failures, 0);
 	cr_assert_eq(back_end.started, back_end.stopped);
 	cr_assert_gt(back_end.started, 1000, "started %u times only", back_end.started);
+}
+
+/* --- several vCPUs ------------------------------------------------------------------------------
+ */
+
+#define VCPUS 4
+
+static void *drive(void *argument)
+{
+	const size_t good_count = sizeof(good_driver) / sizeof(good_driver[0]);
+	uint32_t seed = *(const uint32_t *)argument;
+
+	for (unsigned int step = 0; step < 10000; step++) {
+		const size_t next = step % good_count;
+
+		set(good_driver[next].offset, good_driver[next].value);
+		seed = seed * 1664525u + 1013904223u;
+		if (seed >> 28 == 0)
+			set(VIRTIO_MMIO_STATUS, ALIVE);
+		get(seed >> 24 & 0xfc);
+	}
+	return NULL;
+}
+
+/* Each takes itself for the driver. The back end insists on its own: one start, one stop, in turn.
+ */
+Test(virtio_mmio_queues, several_vcpus_at_once)
+{
+	static const uint32_t seeds[VCPUS] = { 1, 22, 333, 4444 };
+	pthread_t threads[VCPUS];
+
+	fake_log_capture();
+	back_end.silent = true;
+	back_end.slow = true;
+	for (size_t i = 0; i < VCPUS; i++)
+		pthread_create(&threads[i], NULL, drive, (void *)(uintptr_t)&seeds[i]);
+	for (size_t i = 0; i < VCPUS; i++)
+		pthread_join(threads[i], NULL);
+	assert_consistent(0, 0);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(failures, 0);
+	cr_assert_eq(back_end.started, back_end.stopped);
+	cr_assert_gt(back_end.started, 10, "started %u times only", back_end.started);
 }
