@@ -195,6 +195,7 @@ Test(virtio_mmio, back_end_that_cannot_start_fails_the_device)
 	back_end.start_queue = -EREMOTEIO;
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
 	cr_assert_eq(failures, 1);
+	cr_assert_not_null(strstr(fake_log_text(), "test: the back end cannot be started: "));
 	cr_assert(get(VIRTIO_MMIO_STATUS) & NEEDS_RESET);
 	set(VIRTIO_MMIO_STATUS, 0);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), NEEDS_RESET, "no reset mends it");
