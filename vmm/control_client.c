@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,27 +30,62 @@
 struct client_options {
 	const char *verb, *socket;
 	bool json;
-	uint64_t size; /* bytes, for `balloon`; 0: not given */
+	const char *disk; /* of resize */
+	uint64_t size;	  /* bytes, of resize and balloon; 0: not said */
 };
 
-/* The one word that is no option. False: it makes no sense (logged). */
-static bool parse_size(struct client_options *options, const char *word)
+static bool is_resize(const struct client_options *options)
 {
-	static const struct value_field size = { "size", VALUE_SIZE,
-		offsetof(struct client_options, size), NULL };
-	char problem[160] = "it is 0";
+	return strcmp(options->verb, "resize") == 0;
+}
 
-	if (value_parse(word, &size, 1, options, problem, sizeof(problem)) == 0 &&
-		options->size != 0)
+/* What follows without dashes: DISK of resize, then SIZE. False (logged) where it is neither. */
+static bool take_word(struct client_options *options, const char *word)
+{
+	static const struct value_field size[] = {
+		{ "size", VALUE_SIZE, offsetof(struct client_options, size), NULL },
+	};
+	char problem[160];
+
+	if (is_resize(options) && !options->disk) {
+		options->disk = word;
 		return true;
-	log_error("%s %.200s: %s; give what the guest shall be left with, for example 256M",
-		options->verb, word, problem);
+	}
+	if (options->size != 0)
+		snprintf(problem, sizeof(problem), "'%.60s' is one word too many", word);
+	else if (value_parse(word, size, 1, options, problem, sizeof(problem)) == 0) {
+		if (options->size != 0)
+			return true;
+		snprintf(problem, sizeof(problem), "0 bytes are too few");
+	}
+	log_error("%s: %s; give %s", options->verb, problem,
+		is_resize(options) ? "DISK [SIZE]"
+				   : "SIZE, what the guest is left with, such as 256M");
 	return false;
+}
+
+/* Whether the verb has all it needs. */
+static bool is_complete(const struct client_options *options)
+{
+	if (!options->socket || !*options->socket) {
+		log_error("%s needs --control SOCKET, the VM's", options->verb);
+		return false;
+	}
+	if (is_resize(options) && (!options->disk || !*options->disk)) {
+		log_error("resize needs the disk: its path or serial, as the VM's --disk has it");
+		return false;
+	}
+	if (strcmp(options->verb, "balloon") == 0 && options->size == 0) {
+		log_error("balloon needs SIZE, what the guest is left with, such as 256M");
+		return false;
+	}
+	return true;
 }
 
 static bool parse(struct client_options *options, int argc, char **argv)
 {
 	static const char control[] = "--control=";
+	const bool takes_words = strcmp(argv[0], "resize") == 0 || strcmp(argv[0], "balloon") == 0;
 
 	options->verb = argv[0];
 	for (int i = 1; i < argc; i++) {
@@ -57,8 +95,8 @@ static bool parse(struct client_options *options, int argc, char **argv)
 			options->socket = argv[i] + sizeof(control) - 1;
 		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
 			options->json = true;
-		} else if (strcmp(argv[0], "balloon") == 0 && argv[i][0] != '-') {
-			if (!parse_size(options, argv[i]))
+		} else if (takes_words && argv[i][0] != '-') {
+			if (!take_word(options, argv[i]))
 				return false;
 		} else {
 			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
@@ -67,14 +105,7 @@ static bool parse(struct client_options *options, int argc, char **argv)
 			return false;
 		}
 	}
-	if (strcmp(argv[0], "balloon") == 0 && options->size == 0) {
-		log_error(
-			"balloon needs SIZE, what the guest shall be left with, for example 256M");
-		return false;
-	}
-	if (!options->socket || !*options->socket)
-		log_error("%s needs --control SOCKET, the VM's", argv[0]);
-	return options->socket && *options->socket;
+	return is_complete(options);
 }
 
 /* Returns a connected socket, or -errno (logged). */
@@ -100,17 +131,21 @@ static int send_request(int fd, const struct client_options *options)
 {
 	struct json_object *request = json_object_new_object();
 	const char *text;
-	char line[128];
+	char line[CONTROL_LINE_MAX + 2];
 	int length;
 
 	if (!request)
 		return -ENOMEM;
 	json_object_object_add(request, "command", json_object_new_string(options->verb));
+	if (options->disk)
+		json_object_object_add(request, "disk", json_object_new_string(options->disk));
 	if (options->size != 0)
-		json_add_number(request, "memory_bytes", options->size);
+		json_add_number(request, "size", options->size);
 	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	length = snprintf(line, sizeof(line), "%s\n", text ? text : "");
 	json_object_put(request);
+	if (length >= (int)sizeof(line))
+		return -ENAMETOOLONG;
 	return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
 }
 
@@ -178,7 +213,7 @@ static int wait_for_end(int fd, const char *path)
 
 static int show(const struct client_options *options, int fd, struct json_object *answer)
 {
-	struct json_object *ok, *error, *status;
+	struct json_object *ok, *error, *status, *size;
 
 	if (!json_object_object_get_ex(answer, "ok", &ok) || !json_object_get_boolean(ok)) {
 		error = json_object_object_get(answer, "error");
@@ -194,6 +229,8 @@ static int show(const struct client_options *options, int fd, struct json_object
 		else
 			status_text_print(stdout, status);
 	}
+	if (options->disk && json_object_object_get_ex(answer, "size", &size))
+		printf("%llu bytes\n", (unsigned long long)json_object_get_uint64(size));
 	if (strcmp(options->verb, "stop") == 0)
 		return wait_for_end(fd, options->socket);
 	return EXIT_SUCCESS;

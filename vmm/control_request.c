@@ -18,6 +18,7 @@ static const char *const command_names[] = {
 	[CONTROL_POWERDOWN] = "powerdown",
 	[CONTROL_STOP] = "stop",
 	[CONTROL_BALLOON] = "balloon",
+	[CONTROL_RESIZE] = "resize",
 };
 
 bool control_command_find(const char *name, enum control_command *command)
@@ -31,24 +32,53 @@ bool control_command_find(const char *name, enum control_command *command)
 	return false;
 }
 
-static bool knows_key(const struct control_request *request, const char *key)
+/* A string without a NUL, which would hide what comes behind it; else NULL. */
+static const char *text_of(struct json_object *value)
 {
-	return strcmp(key, "command") == 0 ||
-		(request->command == CONTROL_BALLOON && strcmp(key, "memory_bytes") == 0);
+	const char *text =
+		json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+
+	return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
 }
 
-static int read_memory_bytes(
+static int read_disk(
 	struct control_request *request, struct json_object *object, char *problem, size_t size)
 {
-	struct json_object *value;
+	const char *disk = text_of(json_object_object_get(object, "disk"));
 
-	if (!json_object_object_get_ex(object, "memory_bytes", &value) ||
-		!json_object_is_type(value, json_type_int) || json_object_get_int64(value) <= 0) {
-		snprintf(problem, size, "'memory_bytes' is missing, or no number above 0");
+	if (!disk || !*disk || strlen(disk) >= sizeof(request->disk)) {
+		snprintf(problem, size, "'disk' is missing, or no path and no serial");
 		return -EINVAL;
 	}
-	request->memory_bytes = (uint64_t)json_object_get_int64(value);
+	memcpy(request->disk, disk, strlen(disk) + 1);
 	return 0;
+}
+
+/* In bytes; 0 where it is not there and need not be. */
+static int read_size(struct control_request *request, struct json_object *object, bool needed,
+	char *problem, size_t size)
+{
+	struct json_object *bytes = json_object_object_get(object, "size");
+	int64_t number =
+		json_object_is_type(bytes, json_type_int) ? json_object_get_int64(bytes) : 0;
+
+	/* json-c makes the largest of what is too large. */
+	if ((bytes || needed) && (number <= 0 || number == INT64_MAX)) {
+		snprintf(problem, size, "'size' is %s",
+			bytes ? "no number of bytes" : "missing: a number of bytes");
+		return -EINVAL;
+	}
+	request->size = (uint64_t)number;
+	return 0;
+}
+
+/* Whether it belongs to the request. */
+static bool is_key(const struct control_request *request, const char *key)
+{
+	const bool resize = request->command == CONTROL_RESIZE;
+
+	return strcmp(key, "command") == 0 || (resize && strcmp(key, "disk") == 0) ||
+		((resize || request->command == CONTROL_BALLOON) && strcmp(key, "size") == 0);
 }
 
 /* What an object asks for. */
@@ -67,24 +97,26 @@ static int read_object(
 		snprintf(problem, size, "'command' is missing, or no string");
 		return -EINVAL;
 	}
-	name = json_object_get_string(command);
-	/* A NUL in the string would hide what comes behind it. */
-	if (strlen(name) != (size_t)json_object_get_string_len(command) ||
-		!control_command_find(name, &request->command)) {
-		snprintf(problem, size, "unknown command '%.40s'", name);
+	name = text_of(command);
+	if (!name || !control_command_find(name, &request->command)) {
+		snprintf(problem, size, "unknown command '%.40s'", json_object_get_string(command));
 		return -EINVAL;
 	}
 	json_object_object_foreach(object, key, value)
 	{
 		(void)value;
-		if (!knows_key(request, key)) {
+		if (!is_key(request, key)) {
 			snprintf(problem, size, "unknown key '%.40s'", key);
 			return -EINVAL;
 		}
 	}
 	if (request->command == CONTROL_BALLOON)
-		return read_memory_bytes(request, object, problem, size);
-	return 0;
+		return read_size(request, object, true, problem, size);
+	if (request->command != CONTROL_RESIZE)
+		return 0;
+	if (read_disk(request, object, problem, size) != 0)
+		return -EINVAL;
+	return read_size(request, object, false, problem, size);
 }
 
 int control_request_parse(struct control_request *request, const char *line, size_t length,

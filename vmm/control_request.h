@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over the control socket: a JSON object a line, {"command":"status"}, and for a
- * balloon {"command":"balloon","memory_bytes":268435456}. An answer is one line, too:
- * {"ok":true,...} or {"ok":false,"error":"..."}.
+ * What is said over the control socket: a JSON object a line, {"command":"status"}. An answer is
+ * one line, too: {"ok":true,...} or {"ok":false,"error":"..."}. Some have more to say:
+ * {"command":"balloon","size":268435456}, and
+ * {"command":"resize","disk":"root.img","size":21474836480}, whose answer has the "size".
  */
 #ifndef VMM_CONTROL_REQUEST_H
 #define VMM_CONTROL_REQUEST_H
@@ -21,12 +22,15 @@ enum control_command {
 	CONTROL_POWERDOWN,
 	CONTROL_STOP,
 	CONTROL_BALLOON,
+	CONTROL_RESIZE,
 	CONTROL_COMMANDS
 };
 
 struct control_request {
 	enum control_command command;
-	uint64_t memory_bytes; /* CONTROL_BALLOON: what the guest is to make do with; not 0 */
+	char disk[CONTROL_LINE_MAX]; /* CONTROL_RESIZE: path or serial, not empty */
+	/* Bytes. CONTROL_RESIZE: 0: not said; CONTROL_BALLOON: what the guest keeps, not 0 */
+	uint64_t size;
 };
 
 /*

@@ -149,13 +149,12 @@ static int create_disks(struct vm *vm)
 
 	for (size_t i = 0; i < vm->options->disk_count && !error; i++) {
 		struct block_options disk = vm->options->disks[i];
-		struct device *device;
 
 		disk.queue_count = vm->vcpu_count < VIRTIO_MMIO_MAX_QUEUES ? vm->vcpu_count
 									   : VIRTIO_MMIO_MAX_QUEUES;
-		error = block_create(&vm->machine, &disk, &device);
+		error = block_create(&vm->machine, &disk, &vm->disks[i]);
 		if (!error)
-			error = add(vm, device);
+			error = add(vm, vm->disks[i]);
 	}
 	return error;
 }

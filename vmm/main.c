@@ -104,6 +104,7 @@ static const struct {
 	{ "powerdown", control_client_main },
 	{ "stop", control_client_main },
 	{ "balloon", control_client_main },
+	{ "resize", control_client_main },
 	{ "restore", restore_main },
 };
 

@@ -324,7 +324,7 @@ static const struct option option_table[] = {
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "log-format", "text|json|journal", "(text)", FIELDS(log_format_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
-	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop",
+	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop, resize",
 		STRING(control) },
 	{ "json", NULL, "layout and status: for programs", .parse = parse_json },
 	{ "notify", "started|off", "tell the service manager at $NOTIFY_SOCKET (off)",
@@ -355,6 +355,7 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"
 	       "       bpmp-vmm pause|resume|powerdown|stop|balloon SIZE --control SOCKET\n"
+	       "       bpmp-vmm resize DISK [SIZE] --control SOCKET\n"
 	       "Speaks to a VM that was started with --control SOCKET.\n\n"
 	       "       bpmp-vmm restore NAME\n"
 	       "Puts back at the host's BPMP what a VM that is gone left changed.\n\n");

@@ -88,9 +88,10 @@ struct vm {
 	struct bpmp_ids *ids;
 	struct device *devices[MAX_DEVICES];
 	size_t device_count;
-	struct device *serial;	  /* one of them; NULL: no early UART */
-	struct device *balloon;	  /* one of them; NULL: none */
-	struct device *power_key; /* one of them, for gpio_press_power_key() */
+	struct device *disks[MAX_DISKS]; /* of them, as the options have them */
+	struct device *serial;		 /* one of them; NULL: no early UART */
+	struct device *balloon;		 /* one of them; NULL: none */
+	struct device *power_key;	 /* one of them, for gpio_press_power_key() */
 
 	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */
 	struct event_source wake;    /* an eventfd that machine_end() signals */

@@ -3,12 +3,15 @@
 
 #include "devices/gpio_pl061.h"
 #include "devices/virtio/balloon.h"
+#include "devices/virtio/block.h"
 #include "vmm/base/log.h"
+#include "vmm/base/util.h"
 #include "vmm/status.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
 #include <json-c/json.h>
+#include <string.h>
 
 static void pause_guest(struct vm *vm)
 {
@@ -41,6 +44,38 @@ static const char *power_down(struct vm *vm)
 	return NULL;
 }
 
+static bool is_called(const struct block_options *disk, const char *name)
+{
+	const char *const names[] = { disk->path, disk->vhost_user, disk->serial };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i] && strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static const char *resize(
+	struct vm *vm, const struct control_request *request, struct json_object *answer)
+{
+	struct device *disk = NULL;
+	uint64_t size = request->size;
+	const char *reason;
+
+	for (size_t i = 0; i < vm->options->disk_count; i++) {
+		if (!is_called(&vm->options->disks[i], request->disk))
+			continue;
+		if (disk)
+			return "several disks are called so; use a serial that one has";
+		disk = vm->disks[i];
+	}
+	if (!disk)
+		return "no --disk of this VM has that path or serial";
+	reason = block_resize(disk, &size);
+	if (!reason)
+		json_object_object_add(answer, "size", json_object_new_uint64(size));
+	return reason;
+}
+
 static const char *set_balloon(struct vm *vm, uint64_t bytes)
 {
 	if (!vm->balloon)
@@ -70,11 +105,13 @@ static const char *handle(
 		return NULL;
 	case CONTROL_POWERDOWN:
 		return power_down(vm);
+	case CONTROL_BALLOON:
+		return set_balloon(vm, request->size);
+	case CONTROL_RESIZE:
+		return resize(vm, request, answer);
 	case CONTROL_STOP:
 		machine_end(&vm->machine, MACHINE_STOPPED, NULL, "stopped through --control");
 		return NULL;
-	case CONTROL_BALLOON:
-		return set_balloon(vm, request->memory_bytes);
 	case CONTROL_COMMANDS:
 		break;
 	}

@@ -10,11 +10,13 @@
 #include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -33,6 +35,8 @@
 struct block {
 	struct virtio_device virtio;
 	char name[96];
+	bool is_own; /* a worker of ours has the image, which is: */
+	bool is_device, read_only;
 };
 
 static void block_destroy(struct device *device)
@@ -102,6 +106,9 @@ static int open_own(
 
 	if (error != 0)
 		return error;
+	block->is_own = true;
+	block->is_device = S_ISBLK(image.mode);
+	block->read_only = options->read_only;
 	error = start_worker(block, options, &image, &worker);
 	/* The worker has a descriptor of its own, and the lock with it. */
 	block_image_close(&image);
@@ -139,6 +146,69 @@ static int open_foreign(
 			  "the cause",
 			options->path);
 	return error;
+}
+
+struct size_question {
+	const struct block *block;
+	uint64_t bytes; /* 0: what it has */
+	struct virtio_blk_config config;
+};
+
+static uint64_t capacity_of(const void *config)
+{
+	struct virtio_blk_config copy;
+
+	memcpy(&copy.capacity, config, sizeof(copy.capacity));
+	return le64toh(copy.capacity);
+}
+
+static int ask_for_size(struct vhost_front *front, void *context)
+{
+	struct size_question *question = context;
+	const struct virtio_mmio *mmio = &question->block->virtio.mmio;
+	uint64_t before = capacity_of(mmio->config);
+	int error = 0;
+
+	if (question->bytes != 0 && question->bytes / BLOCK_SECTOR < before)
+		return -ERANGE;
+	if (question->block->is_own)
+		error = vhost_user_front_resize(front, question->bytes);
+	if (error == 0)
+		error = front->ops->read_config(front, &question->config, mmio->config_size);
+	return error == 0 && capacity_of(&question->config) < before ? -ERANGE : error;
+}
+
+/* Why it is not for this VM to make the image larger; NULL: it may. */
+static const char *cannot_grow(const struct block *block, uint64_t bytes)
+{
+	if (!block->is_own)
+		return "its back end is a program that has to resize it; then leave SIZE away";
+	if (block->is_device)
+		return "it is a block device, which has the size that the host gives it; leave "
+		       "SIZE away";
+	if (block->read_only)
+		return "it is read-only (ro), and so is its image; leave SIZE away";
+	return bytes % BLOCK_SECTOR != 0 ? "a disk's size is a multiple of 512 bytes" : NULL;
+}
+
+const char *block_resize(struct device *device, uint64_t *bytes)
+{
+	struct block *block = container_of(device, struct block, virtio.device);
+	struct size_question question = { .block = block, .bytes = *bytes };
+	const char *reason = *bytes != 0 ? cannot_grow(block, *bytes) : NULL;
+	int error;
+
+	if (reason != NULL)
+		return reason;
+	error = virtio_mmio_ask(&block->virtio.mmio, ask_for_size, &question);
+	if (error == -ERANGE)
+		return "a disk cannot become smaller while a guest has it";
+	if (error != 0)
+		return "that cannot be done; the VM's log says why";
+	virtio_device_change_config(&block->virtio, &question.config);
+	*bytes = capacity_of(&question.config) * BLOCK_SECTOR;
+	log_info("%s: has %llu bytes now", block->name, (unsigned long long)*bytes);
+	return NULL;
 }
 
 int block_check(const struct block_options *options)

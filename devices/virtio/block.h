@@ -34,6 +34,13 @@ int block_create(
  * Returns 0 or -errno (logged as above). */
 int block_check(const struct block_options *options);
 
+/*
+ * Makes the disk of a device that block_create() made `bytes` long, growing its image; 0: as long
+ * as its image or back end says by now. The guest is told. Event-loop thread; waits for the back
+ * end. Returns NULL with the size in *bytes, or why it was not done.
+ */
+const char *block_resize(struct device *device, uint64_t *bytes);
+
 /* The worker's main; returns its exit status. */
 int block_worker_main(int argc, char **argv);
 

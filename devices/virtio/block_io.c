@@ -275,3 +275,17 @@ void block_io(struct block_file *file, struct block_request *request, void *boun
 	}
 	block_request_finish(request, error);
 }
+
+int block_file_resize(struct block_file *file, uint64_t wanted, uint64_t *size)
+{
+	off_t has = lseek(file->fd, 0, SEEK_END);
+
+	if (has < 0)
+		return -errno;
+	*size = wanted != 0 ? wanted : (uint64_t)has;
+	if (*size % BLOCK_SECTOR != 0 || *size % file->offset_alignment != 0 || *size > INT64_MAX)
+		return -EINVAL;
+	if ((off_t)*size > has && ftruncate(file->fd, (off_t)*size) < 0)
+		return -errno;
+	return 0;
+}

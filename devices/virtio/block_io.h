@@ -43,6 +43,13 @@ void block_file_init(
 void block_file_close(struct block_file *file);
 
 /*
+ * Has the file be `wanted` bytes long at least, and says in *size how long a disk on it is then:
+ * `wanted`, or with 0 what the file has by now, a block device included. It never becomes shorter.
+ * Returns 0 or -errno, -EINVAL for what is no multiple of a sector or of offset_alignment.
+ */
+int block_file_resize(struct block_file *file, uint64_t wanted, uint64_t *size);
+
+/*
  * Does what the request asks and finishes it (block_request_finish()). `bounce` has
  * BLOCK_BOUNCE_SIZE bytes at a multiple of BLOCK_MAX_ALIGNMENT, this thread's own.
  */

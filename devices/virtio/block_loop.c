@@ -91,6 +91,25 @@ static void queue_stopping(struct vhost_user_back *back, uint32_t index)
 	settle(back);
 }
 
+/* Requests that are worked on keep their ranges, which a larger disk has as well. */
+static int resize(struct vhost_user_back *back, uint64_t bytes)
+{
+	struct block_worker *worker = to_worker(back);
+	uint64_t size;
+	int error = block_file_resize(worker->pool->file, bytes, &size);
+
+	if (error == 0 && size / BLOCK_SECTOR < worker->disk.sectors)
+		error = -ERANGE;
+	if (error != 0) {
+		log_error("%s: cannot resize it: %s", worker->name,
+			error == -ERANGE ? "its image has become shorter" : strerror(-error));
+		return error;
+	}
+	worker->disk.sectors = size / BLOCK_SECTOR;
+	worker->config.capacity = htole64(worker->disk.sectors);
+	return 0;
+}
+
 /* Takes one request from the queue. False when there is none. */
 static bool take_request(struct block_worker *worker, uint32_t index)
 {
@@ -193,6 +212,7 @@ void block_worker_init(struct block_worker *worker, int socket, const struct blo
 		.config_size = sizeof(worker->config),
 		.queue_stopping = queue_stopping,
 		.settle = settle,
+		.resize = resize,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(worker->requests); i++) {
 		worker->requests[i].next = worker->unused;

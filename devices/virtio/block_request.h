@@ -32,7 +32,7 @@ struct guest_memory;
 #define BLOCK_MAX_DISCARD	 (1u << 21)
 #define BLOCK_MAX_ZEROES	 (1u << 15)
 
-/* What a disk is. Constant once its worker runs. */
+/* What a disk is. Constant once its worker runs, but for what makes it larger. */
 struct block_disk {
 	uint64_t sectors; /* its size */
 	bool read_only;

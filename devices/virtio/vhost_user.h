@@ -28,6 +28,11 @@ enum vhost_user_request {
 	VHOST_USER_SET_VRING_ENABLE = 18,
 	VHOST_USER_GET_CONFIG = 24,
 	VHOST_USER_SET_CONFIG = 25,
+	/*
+	 * Not the protocol's: the machine's to a disk's worker. The disk becomes `u64` bytes long;
+	 * 0: as long as its image is by now. Answered with a u64, an errno or 0.
+	 */
+	VHOST_USER_RESIZE = 1000,
 };
 
 /* Header flags. */

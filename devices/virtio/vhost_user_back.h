@@ -25,7 +25,7 @@ struct vhost_user_back;
 struct vhost_user_back_device {
 	uint64_t features; /* of the device's type; the library adds those of the rings */
 	uint32_t queue_count;
-	const void *config; /* configuration space, read-only for the driver */
+	const void *config; /* configuration space, read-only for the driver, not constant itself */
 	uint32_t config_size;
 	/*
 	 * The ring is about to stop: finish what can be finished without waiting, give the rest
@@ -38,6 +38,9 @@ struct vhost_user_back_device {
 	 * NULL: it never keeps any over a turn of its loop.
 	 */
 	void (*settle)(struct vhost_user_back *back);
+	/* VHOST_USER_RESIZE; `config` says the new size afterwards. Returns 0 or -errno (logged).
+	 * NULL: the device has no size. */
+	int (*resize)(struct vhost_user_back *back, uint64_t bytes);
 };
 
 /*

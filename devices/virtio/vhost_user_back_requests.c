@@ -247,6 +247,17 @@ static int reply_u64(uint64_t value, union vhost_user_payload *reply, uint32_t *
 	return 0;
 }
 
+static int resize(
+	struct vhost_user_back *back, union vhost_user_payload *reply, uint32_t *reply_size)
+{
+	int error;
+
+	if (back->device->resize == NULL)
+		return -EOPNOTSUPP;
+	error = back->device->resize(back, back->message.payload.u64);
+	return reply_u64((uint64_t)-error, reply, reply_size);
+}
+
 /* The payload's exact size, or -1 where the request's own function checks it. */
 static int64_t payload_size(uint32_t request)
 {
@@ -262,6 +273,7 @@ static int64_t payload_size(uint32_t request)
 	case VHOST_USER_SET_VRING_KICK:
 	case VHOST_USER_SET_VRING_CALL:
 	case VHOST_USER_SET_VRING_ERR:
+	case VHOST_USER_RESIZE:
 		return sizeof(uint64_t);
 	case VHOST_USER_SET_VRING_NUM:
 	case VHOST_USER_SET_VRING_BASE:
@@ -322,6 +334,8 @@ int vhost_user_back_serve(
 		return reply_u64(back->device->queue_count, reply, reply_size);
 	case VHOST_USER_SET_VRING_ENABLE:
 		return set_vring_enable(back);
+	case VHOST_USER_RESIZE:
+		return resize(back, reply, reply_size);
 	case VHOST_USER_GET_CONFIG:
 		return get_config(back, reply, reply_size);
 	default:

@@ -18,7 +18,9 @@
 
 #include <linux/virtio_config.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
+#define BIT(n)	      (UINT64_C(1) << (n))
+
+#define LARGEST_ERRNO 4095
 
 static struct vhost_user_front *to_user(struct vhost_front *front)
 {
@@ -374,6 +376,22 @@ static int write_config(struct vhost_front *front, uint32_t offset, const void *
 		&(struct request){ .id = VHOST_USER_SET_CONFIG,
 			.payload = &request,
 			.size = VHOST_USER_CONFIG_HEADER_SIZE + size });
+}
+
+int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes)
+{
+	struct vhost_user_front *user = to_user(front);
+	uint64_t refused = 0;
+	int error = transact(user,
+		&(struct request){ .id = VHOST_USER_RESIZE,
+			.payload = &bytes,
+			.size = sizeof(bytes),
+			.reply = &refused,
+			.reply_size = sizeof(refused) });
+
+	if (error == 0 && refused > LARGEST_ERRNO)
+		error = fail(user, -EPROTO, VHOST_USER_RESIZE);
+	return error != 0 ? error : -(int)refused;
 }
 
 static const struct vhost_front_ops machine_config_ops = {

@@ -40,4 +40,10 @@ struct vhost_user_front {
 int vhost_user_front_open(
 	struct vhost_user_front *front, int socket, const char *name, uint32_t queue_count);
 
+/*
+ * Has a disk's worker of ours make the disk `bytes` long, 0: as long as its image is. Returns 0,
+ * the worker's -errno (logged by it), or those of vhost.h.
+ */
+int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes);
+
 #endif

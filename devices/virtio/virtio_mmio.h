@@ -116,6 +116,14 @@ int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm);
 void virtio_mmio_reset(struct virtio_mmio *mmio);
 
 /*
+ * Calls ask(front, context) while nobody else speaks to the back end, and returns what it does. A
+ * back end that is gone, silent or confused (vhost.h) fails the device. Event-loop thread; it may
+ * wait for a vCPU that waits for the back end.
+ */
+int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *front, void *context),
+	void *context);
+
+/*
  * The configuration space becomes `config`, of config_size bytes. With all vCPUs out: a driver that
  * reads it field by field between two loads of ConfigGeneration then sees either all of the old or
  * all of the new. Returns whether there is a driver that has to hear of it: let the vCPUs run, then

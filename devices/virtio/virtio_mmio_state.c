@@ -229,6 +229,19 @@ void virtio_mmio_write_queue_ready(
 	}
 }
 
+int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *front, void *context),
+	void *context)
+{
+	int error;
+
+	pthread_mutex_lock(&mmio->lock);
+	error = ask(mmio->front, context);
+	if (error == -ECONNRESET || error == -ETIMEDOUT || error == -EPROTO)
+		fail(mmio, error);
+	pthread_mutex_unlock(&mmio->lock);
+	return error;
+}
+
 void virtio_mmio_set_config(struct virtio_mmio *mmio, const void *config)
 {
 	if (memcmp(mmio->config, config, mmio->config_size) == 0)

@@ -33,7 +33,7 @@ Test(control_request, commands)
 		{ "{\"command\":\"resume\"}\r", CONTROL_RESUME },
 		{ "{\"command\":\"powerdown\"}", CONTROL_POWERDOWN },
 		{ "{\"command\":\"\\u0073top\"}", CONTROL_STOP },
-		{ "{\"memory_bytes\":1,\"command\":\"balloon\"}", CONTROL_BALLOON },
+		{ "{\"size\":1,\"command\":\"balloon\"}", CONTROL_BALLOON },
 	};
 	struct control_request request;
 
@@ -47,13 +47,8 @@ Test(control_request, size_of_a_balloon)
 {
 	struct control_request request;
 
-	cr_assert_eq(parse("{\"command\":\"balloon\",\"memory_bytes\":274877906944}", &request), 0);
-	cr_assert_eq(request.memory_bytes, UINT64_C(256) << 30);
-	/* More than 64 bits hold: as much as they do, which no guest has. */
-	cr_assert_eq(
-		parse("{\"command\":\"balloon\",\"memory_bytes\":99999999999999999999}", &request),
-		0);
-	cr_assert_eq(request.memory_bytes, INT64_MAX);
+	cr_assert_eq(parse("{\"command\":\"balloon\",\"size\":274877906944}", &request), 0);
+	cr_assert_eq(request.size, UINT64_C(256) << 30);
 }
 
 Test(control_request, refusals)
@@ -71,13 +66,14 @@ Test(control_request, refusals)
 		{ "{\"command\":\"Status\"}", "unknown command" },
 		{ "{\"command\":\"stop\\u0000ped\"}", "unknown command" },
 		{ "{\"command\":\"stop\",\"when\":1}", "unknown key 'when'" },
-		{ "{\"command\":\"stop\",\"memory_bytes\":1}", "unknown key 'memory_bytes'" },
-		{ "{\"command\":\"balloon\",\"memory\":1}", "unknown key 'memory'" },
-		{ "{\"command\":\"balloon\"}", "no number above 0" },
-		{ "{\"command\":\"balloon\",\"memory_bytes\":0}", "no number above 0" },
-		{ "{\"command\":\"balloon\",\"memory_bytes\":-1}", "no number above 0" },
-		{ "{\"command\":\"balloon\",\"memory_bytes\":1.5}", "no number above 0" },
-		{ "{\"command\":\"balloon\",\"memory_bytes\":\"1\"}", "no number above 0" },
+		{ "{\"command\":\"stop\",\"size\":1}", "unknown key 'size'" },
+		{ "{\"command\":\"balloon\",\"disk\":\"a\",\"size\":1}", "unknown key 'disk'" },
+		{ "{\"command\":\"balloon\"}", "'size' is missing" },
+		{ "{\"command\":\"balloon\",\"size\":99999999999999999999}", "no number of bytes" },
+		{ "{\"command\":\"balloon\",\"size\":0}", "no number of bytes" },
+		{ "{\"command\":\"balloon\",\"size\":-1}", "no number of bytes" },
+		{ "{\"command\":\"balloon\",\"size\":1.5}", "no number of bytes" },
+		{ "{\"command\":\"balloon\",\"size\":\"1\"}", "no number of bytes" },
 		{ "{\"command\":\"stop\"}{\"command\":\"stop\"}", "JSON|follows" },
 		{ "{\"command\":\"st\xff\"}", "not JSON" },
 		{ "{'command':'stop'}", "not JSON" },
@@ -94,6 +90,47 @@ Test(control_request, refusals)
 				: strstr(problem, wanted) != NULL,
 			"%s: %s", lines[i][0], problem);
 	}
+}
+
+Test(control_request, resize)
+{
+	struct control_request request = { .size = 1 };
+
+	cr_assert_eq(
+		parse("{\"command\":\"resize\",\"disk\":\"a b.img\"}", &request), 0, "%s", problem);
+	cr_assert_eq(request.command, CONTROL_RESIZE);
+	cr_assert_str_eq(request.disk, "a b.img");
+	cr_assert_eq(request.size, 0);
+	cr_assert_eq(
+		parse("{\"size\":1099511627776,\"disk\":\"/d\",\"command\":\"resize\"}", &request),
+		0);
+	cr_assert_eq(request.size, UINT64_C(1) << 40);
+	cr_assert_str_eq(request.disk, "/d");
+}
+
+Test(control_request, resize_refusals)
+{
+	static const char *const lines[][2] = {
+		{ "", "'disk' is missing" },
+		{ ",\"disk\":\"\"", "'disk' is missing" },
+		{ ",\"disk\":1", "'disk' is missing" },
+		{ ",\"disk\":\"a\\u0000b\"", "'disk' is missing" },
+		{ ",\"disk\":\"a\",\"size\":0", "no number" },
+		{ ",\"disk\":\"a\",\"size\":-512", "no number" },
+		{ ",\"disk\":\"a\",\"size\":1.5", "no number" },
+		{ ",\"disk\":\"a\",\"size\":\"1G\"", "no number" },
+		{ ",\"disk\":\"a\",\"size\":99999999999999999999", "no number" },
+		{ ",\"disk\":\"a\",\"bytes\":512", "unknown key 'bytes'" },
+	};
+	struct control_request request;
+	char line[128];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(line, sizeof(line), "{\"command\":\"resize\"%s}", lines[i][0]);
+		cr_assert_eq(parse(line, &request), -EINVAL, "%s", line);
+		cr_assert_not_null(strstr(problem, lines[i][1]), "%s: %s", line, problem);
+	}
+	cr_assert_eq(parse("{\"command\":\"stop\",\"disk\":\"a\"}", &request), -EINVAL);
 }
 
 Test(control_request, bytes_that_are_no_text)

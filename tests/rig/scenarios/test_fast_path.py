@@ -10,13 +10,14 @@ import guest_bpmp as mrq
 import state
 import uart
 from board import Board
-from kinds import A, A_GICV2, B, on
+from kinds import A, A_GICV2, A_PROGRAMS, B, on
 from vm import Vm
 
 # As the options select it: the paths of the whole VM, and of the BPMP alone.
 FAST, TRAPPING, BPMP_TRAPPING = "on", "off", "on --bpmp mailbox,trap"
 REQUESTS = 50
 BYTES = 40000
+DISK_REQUESTS = 10000
 
 
 def start(host: Board, path: str) -> Vm:
@@ -83,3 +84,29 @@ def test_reboots_on_either_path(host: Board) -> None:
                 vm.up()
             assert mrq.request(vm, mrq.MRQ_PING, 21).words[0] == 42
             vm.ends(0, "poweroff -f")
+
+
+def disk_exits(host: Board, vm: Vm, device: str, requests: int) -> int:
+    """Of so many requests of one sector each, one after the other."""
+    count = "awk '{ print $1 + $5 }' " + f"/sys/block/{device}/stat"  # that Linux made
+    made, before = int(vm.guest(count)), exits(host)
+    vm.guest(f"rig-disk requests /dev/{device} {requests}", 200)
+    taken = exits(host) - before
+    assert int(vm.guest(count)) - made == requests
+    return taken
+
+
+@on(A_PROGRAMS)
+def test_disk_requests_take_no_exit(host: Board) -> None:
+    """With either back end; and what they take on the trapping path."""
+    seen = {}
+    for path, raw, qcow2 in ((FAST, DISK_REQUESTS, 500), (TRAPPING, 500, 500)):
+        host.check("cd /tmp; rm -f raw qcow2; truncate -s 8M raw; qemu-img create -q -f qcow2 qcow2 8M")
+        with Vm(host, f"--fast-path {path} --disk /tmp/raw --disk /tmp/qcow2,format=qcow2") as vm:
+            vm.up()
+            seen[path] = (disk_exits(host, vm, "vda", raw), disk_exits(host, vm, "vdb", qcow2))
+            vm.ends(0, "poweroff -f")
+    print(f"exits to user space: {seen[FAST]} for {DISK_REQUESTS} requests to a raw image and 500 "
+          f"to a qcow2 one; with --fast-path off {seen[TRAPPING]} for 500 each")
+    assert seen[FAST] == (0, 0)
+    assert min(seen[TRAPPING]) >= 500, "the kick of each at least"
