@@ -92,6 +92,11 @@ static const struct filter_rule net[] = {
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
 };
 
+/* How many queues of the tap are in use. */
+static const struct filter_rule net_control[] = {
+	{ ALLOW_IOCTL(TUNSETQUEUE) },
+};
+
 /* A compressed kernel is read in pieces; what it becomes goes through write(). */
 static const struct filter_rule unpack[] = {
 	{ ALLOW(pread64) },
@@ -139,6 +144,7 @@ static const struct filter_rule vhost_start[] = {
 	{ ALLOW_IOCTL(VHOST_SET_VRING_ERR) },
 	{ ALLOW_IOCTL(VHOST_SET_VRING_CALL) },
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
+	{ ALLOW_IOCTL(TUNSETQUEUE) },
 };
 
 /* And when it stops: on a vCPU thread, or on the event loop when the guest is reset. */
@@ -200,6 +206,8 @@ static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messa
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(net) } };
+static const struct filter_list net_control_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(net_control) } };
 /* As the console's, without guest RAM. */
 static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(terminal) }, { LIST(console) } };
@@ -224,6 +232,7 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },
 		[JAIL_NET] = { net_lists, ARRAY_SIZE(net_lists) },
+		[JAIL_NET_CONTROL] = { net_control_lists, ARRAY_SIZE(net_control_lists) },
 		[JAIL_SERIAL] = { serial_lists, ARRAY_SIZE(serial_lists) },
 		[JAIL_UNPACK] = { unpack_lists, ARRAY_SIZE(unpack_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },

@@ -204,13 +204,15 @@ static int create_nets(struct vm *vm)
 	int error = 0;
 
 	for (size_t i = 0; i < options->net_count && !error; i++) {
+		struct net_options net = options->nets[i];
 		struct device *device;
 
 		if (vm->machine.planning) {
 			error = virtio_device_plan(&vm->machine, "net");
 			continue;
 		}
-		error = net_create(&vm->machine, &options->nets[i], options->name, i, &device);
+		net.pairs = vm->vcpu_count < NET_MAX_PAIRS ? vm->vcpu_count : NET_MAX_PAIRS;
+		error = net_create(&vm->machine, &net, options->name, i, &device);
 		if (!error)
 			error = add(vm, device);
 	}

@@ -5,6 +5,7 @@
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/net_control.h"
 #include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -31,6 +32,7 @@ static const struct {
 	{ "balloon", balloon_worker_main },
 	{ "block", block_worker_main },
 	{ "net", net_worker_main },
+	{ "net-control", net_control_worker_main },
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
 	{ "guard", bpmp_guard_main },

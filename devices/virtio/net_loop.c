@@ -59,26 +59,6 @@ static unsigned int gather(
 	return count;
 }
 
-/* Copies the header, which the driver may have cut into pieces (2.7.4.2), out of guest memory. */
-static bool take_header(struct net_worker *worker, struct virtio_net_hdr_mrg_rxbuf *header)
-{
-	const struct virtqueue_chain *chain = &worker->chain;
-	uint32_t have = 0;
-
-	for (uint32_t i = 0; i < chain->readable_count && have < NET_HEADER_SIZE; i++) {
-		const struct virtqueue_segment *segment = &chain->segments[i];
-		uint32_t left = NET_HEADER_SIZE - have;
-		uint32_t part = left < segment->length ? left : segment->length;
-		const void *from = guest_memory_at(&worker->back.memory, segment->gpa, part);
-
-		if (from == NULL)
-			return false;
-		memcpy((char *)header + have, from, part);
-		have += part;
-	}
-	return have == NET_HEADER_SIZE;
-}
-
 /* False when the stream takes nothing now, or ever again. */
 static bool stream_took(struct net_worker *worker, int result)
 {
@@ -94,7 +74,9 @@ static bool send_frame(struct net_worker *worker)
 	struct virtio_net_hdr_mrg_rxbuf header;
 	unsigned int count;
 
-	if (!take_header(worker, &header) ||
+	/* The driver may have cut the header into pieces (2.7.4.2). */
+	if (virtqueue_copy_from_chain(chain, &worker->back.memory, &header, sizeof(header)) !=
+			sizeof(header) ||
 		!net_header_valid(
 			&header, worker->back.features, chain->readable_bytes - NET_HEADER_SIZE))
 		goto bad;
@@ -154,7 +136,7 @@ void net_worker_transmit(struct net_worker *worker)
 }
 
 /* What a frame came to. */
-enum arrival { NO_FRAME, FRAME_LOST, FRAME_IN_BUFFER };
+enum arrival { NO_FRAME, FRAME_LOST, FRAME_IN_BUFFERS };
 
 /* Apart, as gcc 12 with sanitizers takes the array for the part that was set last. */
 static __attribute__((noinline)) ssize_t read_parts(
@@ -163,10 +145,50 @@ static __attribute__((noinline)) ssize_t read_parts(
 	return readv(worker->tap.fd, worker->parts, (int)count);
 }
 
-/* The same from a program's stream, which has no headers. */
+/* Gives back the buffers that were taken after the one in hand. */
+static void give_back(struct net_worker *worker)
+{
+	for (; worker->more_count > 0; worker->more_count--)
+		virtqueue_unpop(&worker->back.queues[RECEIVE_QUEUE].ring);
+}
+
+/*
+ * 5.1.6.4.1: what the buffer in hand has no room for goes into the next ones, where the driver
+ * takes that (VIRTIO_NET_F_MRG_RXBUF). All but the last are filled whole.
+ */
+static enum arrival spread(struct net_worker *worker, const uint8_t *rest, uint32_t size)
+{
+	while (size > 0) {
+		struct net_buffer *buffer = &worker->more[worker->more_count];
+
+		if ((worker->back.features & BIT(VIRTIO_NET_F_MRG_RXBUF)) == 0 ||
+			worker->more_count == NET_MAX_BUFFERS - 1 ||
+			vhost_user_back_pop(&worker->back, RECEIVE_QUEUE, &worker->next) == 0)
+			return FRAME_LOST;
+		worker->more_count++;
+		buffer->head = worker->next.head;
+		buffer->written =
+			virtqueue_copy_to_chain(&worker->next, &worker->back.memory, rest, size);
+		rest += buffer->written;
+		size -= buffer->written;
+	}
+	return FRAME_IN_BUFFERS;
+}
+
+/* Puts the header in front of the frame, as it is known by now in how many buffers that is. */
+static enum arrival finish(struct net_worker *worker, struct virtio_net_hdr_mrg_rxbuf *header)
+{
+	header->num_buffers = htole16((uint16_t)(1 + worker->more_count));
+	return virtqueue_copy_to_chain(&worker->chain, &worker->back.memory, header,
+		       sizeof(*header)) == sizeof(*header)
+		? FRAME_IN_BUFFERS
+		: FRAME_LOST;
+}
+
+/* The next frame of a program's stream, which has no headers. */
 static enum arrival read_stream_frame(struct net_worker *worker, uint32_t *used)
 {
-	const struct virtio_net_hdr_mrg_rxbuf header = { .num_buffers = htole16(1) };
+	struct virtio_net_hdr_mrg_rxbuf header = { .num_buffers = 0 };
 	uint8_t *frame;
 	size_t size;
 	int result = net_stream_receive(worker->stream, &frame, &size);
@@ -175,17 +197,16 @@ static enum arrival read_stream_frame(struct net_worker *worker, uint32_t *used)
 		worker->broken = result;
 	if (result <= 0)
 		return NO_FRAME;
-	*used = NET_HEADER_SIZE + (uint32_t)size;
-	if (*used > worker->chain.writable_bytes)
+	/* Room for the header, which is written last. */
+	frame -= NET_HEADER_SIZE;
+	size += NET_HEADER_SIZE;
+	*used = virtqueue_copy_to_chain(&worker->chain, &worker->back.memory, frame, size);
+	if (spread(worker, frame + *used, (uint32_t)size - *used) == FRAME_LOST)
 		return FRAME_LOST;
-	memcpy(frame - NET_HEADER_SIZE, &header, sizeof(header));
-	return virtqueue_copy_to_chain(&worker->chain, &worker->back.memory,
-		       frame - NET_HEADER_SIZE, *used) == *used
-		? FRAME_IN_BUFFER
-		: FRAME_LOST;
+	return finish(worker, &header);
 }
 
-/* Reads a frame into the buffer in hand; *used is what of it was written. */
+/* Reads a frame into the buffer in hand, and more; *used is what of this one was written. */
 static enum arrival read_frame(struct net_worker *worker, uint32_t *used)
 {
 	const struct virtqueue_chain *chain = &worker->chain;
@@ -200,22 +221,17 @@ static enum arrival read_frame(struct net_worker *worker, uint32_t *used)
 	/* More pieces than one call takes: the driver gets the buffer back empty. */
 	*used = 0;
 	if (count == 0)
-		return FRAME_IN_BUFFER;
+		return FRAME_IN_BUFFERS;
 	set_part(worker, count, worker->excess, sizeof(worker->excess));
 	size = read_parts(worker, count + 1);
 	if (size < 0 && errno != EAGAIN && errno != EINTR)
 		log_debug("no frame from the tap: %s", strerror(errno));
 	if (size < (ssize_t)NET_HEADER_SIZE)
 		return NO_FRAME;
-	if ((size_t)size > chain->writable_bytes)
+	*used = (size_t)size < chain->writable_bytes ? (uint32_t)size : chain->writable_bytes;
+	if (spread(worker, worker->excess, (uint32_t)size - *used) == FRAME_LOST)
 		return FRAME_LOST;
-	/* 5.1.6.4.1: one buffer for a frame, as VIRTIO_NET_F_MRG_RXBUF is not offered. */
-	header.num_buffers = htole16(1);
-	*used = (uint32_t)size;
-	return virtqueue_copy_to_chain(chain, &worker->back.memory, &header, sizeof(header)) ==
-			sizeof(header)
-		? FRAME_IN_BUFFER
-		: FRAME_LOST;
+	return finish(worker, &header);
 }
 
 /* A buffer that holds no frame at all is no use to anybody: the driver gets it back empty. */
@@ -230,6 +246,18 @@ static bool buffer_fits(struct net_worker *worker)
 	worker->bad_buffer_logged = true;
 	virtqueue_push(&worker->back.queues[RECEIVE_QUEUE].ring, worker->chain.head, 0);
 	return false;
+}
+
+/* 5.1.6.4.1: the driver sees all buffers of a frame at once. */
+static void deliver(struct net_worker *worker, uint32_t used)
+{
+	struct virtqueue *ring = &worker->back.queues[RECEIVE_QUEUE].ring;
+
+	virtqueue_put(ring, worker->chain.head, used);
+	for (uint32_t i = 0; i < worker->more_count; i++)
+		virtqueue_put(ring, worker->more[i].head, worker->more[i].written);
+	worker->more_count = 0;
+	virtqueue_publish(ring);
 }
 
 void net_worker_receive(struct net_worker *worker)
@@ -256,10 +284,11 @@ void net_worker_receive(struct net_worker *worker)
 			continue;
 		arrival = worker->stream != NULL ? read_stream_frame(worker, &used)
 						 : read_frame(worker, &used);
-		if (arrival == FRAME_IN_BUFFER) {
-			virtqueue_push(ring, worker->chain.head, used);
+		if (arrival == FRAME_IN_BUFFERS) {
+			deliver(worker, used);
 			continue;
 		}
+		give_back(worker);
 		virtqueue_unpop(ring);
 		if (arrival == NO_FRAME) {
 			worker->wants_frames = true;
@@ -282,7 +311,7 @@ int net_worker_init(struct net_worker *worker, int socket, const struct net_tap 
 		net_stream_init(worker->stream, tap->fd);
 	}
 	worker->device = (struct vhost_user_back_device){
-		.features = tap->features | BIT(VIRTIO_NET_F_MAC),
+		.features = tap->features | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MRG_RXBUF),
 		.queue_count = QUEUE_COUNT,
 	};
 	vhost_user_back_init(&worker->back, socket, &worker->device);

@@ -17,7 +17,15 @@
 #include "devices/virtio/virtqueue.h"
 
 /* What the kernel takes in one call (UIO_MAXIOV). */
-#define NET_MAX_PARTS 1024
+#define NET_MAX_PARTS	1024
+
+/* For one frame: the guest's queues have no more (net.c). */
+#define NET_MAX_BUFFERS 256
+
+struct net_buffer {
+	uint16_t head;
+	uint32_t written; /* bytes of it */
+};
 
 struct net_worker {
 	struct vhost_user_back back;
@@ -30,7 +38,10 @@ struct net_worker {
 	bool tap_full;				  /* wait until it takes frames again */
 	bool wants_frames;			  /* the guest has buffers for what comes */
 	bool bad_frame_logged, bad_buffer_logged; /* once, whatever the guest repeats */
-	struct virtqueue_chain chain;
+	struct virtqueue_chain chain;		  /* the first buffer of the frame in hand */
+	struct virtqueue_chain next;		  /* another one of it */
+	struct net_buffer more[NET_MAX_BUFFERS - 1]; /* all after the first */
+	uint32_t more_count;
 	struct iovec parts[NET_MAX_PARTS];
 	uint8_t excess[NET_FRAME_MAX]; /* of a frame that is longer than the guest's buffer */
 };

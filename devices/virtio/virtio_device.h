@@ -74,10 +74,12 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 
 /*
  * The same for a back end in the kernel, which was opened already and stays the caller's, until
- * after virtio_device_close().
+ * after virtio_device_close(). *worker, greeted already, serves what the kernel does not; NULL:
+ * there is no such thing.
  */
 int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
-	const struct virtio_device_options *options, struct vhost_front *back_end);
+	const struct virtio_device_options *options, struct vhost_front *back_end,
+	struct worker *worker);
 
 /* For struct device_ops. */
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt);

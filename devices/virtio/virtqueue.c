@@ -219,15 +219,25 @@ void virtqueue_unpop(struct virtqueue *queue)
 	queue->next_available--;
 }
 
-void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+void virtqueue_put(struct virtqueue *queue, uint16_t head, uint32_t written)
 {
 	vring_used_elem_t *element = &queue->used->ring[queue->next_used & (queue->size - 1)];
 
 	__atomic_store_n(&element->id, htole32(head), __ATOMIC_RELAXED);
 	__atomic_store_n(&element->len, htole32(written), __ATOMIC_RELAXED);
 	queue->next_used++;
+}
+
+void virtqueue_publish(struct virtqueue *queue)
+{
 	/* Release: whoever sees the index sees the entry, and the data in the buffer (2.7.8.2). */
 	__atomic_store_n(&queue->used->idx, htole16(queue->next_used), __ATOMIC_RELEASE);
+}
+
+void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+	virtqueue_put(queue, head, written);
+	virtqueue_publish(queue);
 }
 
 bool virtqueue_wants_signal(struct virtqueue *queue)
@@ -271,6 +281,25 @@ void virtqueue_disable_kicks(struct virtqueue *queue)
 	if (!queue->event_index)
 		__atomic_store_n(
 			&queue->used->flags, htole16(VRING_USED_F_NO_NOTIFY), __ATOMIC_RELAXED);
+}
+
+uint32_t virtqueue_copy_from_chain(const struct virtqueue_chain *chain,
+	const struct guest_memory *memory, void *data, size_t size)
+{
+	uint32_t copied = 0;
+
+	for (uint32_t i = 0; i < chain->readable_count && copied < size; i++) {
+		const struct virtqueue_segment *segment = &chain->segments[i];
+		size_t left = size - copied;
+		size_t part = left < segment->length ? left : segment->length;
+		const void *source = guest_memory_at(memory, segment->gpa, part);
+
+		if (source == NULL)
+			break;
+		memcpy((char *)data + copied, source, part);
+		copied += (uint32_t)part;
+	}
+	return copied;
 }
 
 uint32_t virtqueue_copy_to_chain(const struct virtqueue_chain *chain,

@@ -82,6 +82,10 @@ void virtqueue_unpop(struct virtqueue *queue);
 /* Hands a buffer back to the driver; the device wrote its first `written` bytes. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
+/* The same of several, which the driver is to see together: each is put, then all are published. */
+void virtqueue_put(struct virtqueue *queue, uint16_t head, uint32_t written);
+void virtqueue_publish(struct virtqueue *queue);
+
 /* Whether the driver wants an interrupt for what was pushed since this was last asked. */
 bool virtqueue_wants_signal(struct virtqueue *queue);
 
@@ -90,6 +94,10 @@ bool virtqueue_enable_kicks(struct virtqueue *queue);
 
 /* Tells the driver that kicks are of no use now. It may send some all the same. */
 void virtqueue_disable_kicks(struct virtqueue *queue);
+
+/* Copies up to `size` bytes out of the readable part. Returns how many. */
+uint32_t virtqueue_copy_from_chain(const struct virtqueue_chain *chain,
+	const struct guest_memory *memory, void *data, size_t size);
 
 /* Copies up to `size` bytes into the writable part. Returns how many. */
 uint32_t virtqueue_copy_to_chain(const struct virtqueue_chain *chain,

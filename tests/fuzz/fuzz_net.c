@@ -122,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		net_worker_transmit(&worker);
 		net_worker_receive(&worker);
 		check_sent(&worker, wire[0]);
+		check(worker.more_count == 0);
 	}
 	while (recv(wire[1], frame, sizeof(frame), MSG_DONTWAIT) > 0) {
 	}

@@ -260,6 +260,102 @@ Test(net_loop, buffer_that_no_frame_fits_comes_back_empty)
 	cr_assert_not_null(strstr(fake_log_text(), "buffer of 25 bytes"));
 }
 
+#define MERGEABLE   BIT(VIRTIO_NET_F_MRG_RXBUF)
+#define SMALL	    100
+#define SMALL_AT(n) (BUFFERS + 0x10000 + (n)*0x100u)
+
+/* Offers `count` buffers of SMALL bytes each, all 0x5a. */
+static void offer_small(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		memset(test_ram_at(&ram, SMALL_AT(i)), 0x5a, 0x100);
+		test_ring_set(
+			&rings[RECEIVE], (uint16_t)i, SMALL_AT(i), SMALL, VRING_DESC_F_WRITE, 0);
+		test_ring_offer(&rings[RECEIVE], (uint16_t)i);
+	}
+	notify(RECEIVE);
+}
+
+/* What is in the first `count` of them; they are full but for the last. */
+static void assert_small(uint32_t count, uint8_t fill, uint32_t size)
+{
+	struct virtio_net_hdr_mrg_rxbuf header;
+	uint32_t left = NET_HEADER_SIZE + size;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const uint8_t *at = test_ram_at(&ram, SMALL_AT(i));
+		uint32_t part = left < SMALL ? left : SMALL;
+
+		/* All at once: the first was seen, so nothing is waited for. */
+		cr_assert_eq(used(RECEIVE), part, "buffer %u", i);
+		for (uint32_t n = i == 0 ? NET_HEADER_SIZE : 0; n < part; n++)
+			cr_assert_eq(at[n], fill);
+		cr_assert_eq(at[SMALL], 0x5a);
+		left -= part;
+	}
+	cr_assert_eq(left, 0);
+	memcpy(&header, test_ram_at(&ram, SMALL_AT(0)), sizeof(header));
+	cr_assert_eq(le16toh(header.num_buffers), count);
+}
+
+/* 5.1.6.4.1: with VIRTIO_NET_F_MRG_RXBUF all buffers but a frame's last are filled, and num_buffers
+ * says how many there are. */
+Test(net_loop, frame_is_spread_over_buffers)
+{
+	start_driver(MERGEABLE);
+	arrive(6, 250);
+	offer_small(3);
+	assert_small(3, 6, 250);
+	cr_assert_eq(rings[RECEIVE].used->idx, 3);
+}
+
+Test(net_loop, frame_that_fills_its_buffers_takes_no_more)
+{
+	start_driver(MERGEABLE);
+	arrive(6, 2 * SMALL - NET_HEADER_SIZE);
+	offer_small(3);
+	assert_small(2, 6, 2 * SMALL - NET_HEADER_SIZE);
+	arrive(7, 20);
+	cr_assert_eq(used(RECEIVE), NET_HEADER_SIZE + 20);
+}
+
+/* It is lost, and its buffers are there for the next one. */
+Test(net_loop, frame_for_which_there_are_too_few_buffers)
+{
+	start_driver(MERGEABLE);
+	arrive(1, 3 * SMALL);
+	arrive(2, 150);
+	offer_small(3);
+	assert_small(2, 2, 150);
+}
+
+Test(net_loop, buffers_are_not_merged_for_a_driver_that_does_not_know)
+{
+	start_driver(0);
+	arrive(1, 150);
+	arrive(2, 50);
+	offer_small(3);
+	assert_small(1, 2, 50);
+}
+
+/* Each is for a frame's part, as long as it is a buffer at all: nothing is written to others. */
+Test(net_loop, buffers_without_room_between_others)
+{
+	start_driver(MERGEABLE);
+	arrive(3, 150);
+	memset(test_ram_at(&ram, SMALL_AT(1)), 0x5a, 0x100);
+	test_ring_set(&rings[RECEIVE], 0, SMALL_AT(0), SMALL, VRING_DESC_F_WRITE, 0);
+	test_ring_set(&rings[RECEIVE], 1, SMALL_AT(1), SMALL, 0, 0);
+	test_ring_set(&rings[RECEIVE], 2, SMALL_AT(2), SMALL, VRING_DESC_F_WRITE, 0);
+	for (uint16_t i = 0; i < 3; i++)
+		test_ring_offer(&rings[RECEIVE], i);
+	notify(RECEIVE);
+	cr_assert_eq(used(RECEIVE), SMALL);
+	cr_assert_eq(used(RECEIVE), 0);
+	cr_assert_eq(used(RECEIVE), NET_HEADER_SIZE + 150 - SMALL);
+	cr_assert_eq(*(uint8_t *)test_ram_at(&ram, SMALL_AT(1)), 0x5a);
+}
+
 /* After a reset nothing is written into the buffers that an earlier driver gave (2.1, 4.2.2.2). */
 Test(net_loop, reset_takes_the_buffers_back)
 {
@@ -309,6 +405,17 @@ Test(net_loop_stream, frames_come_in_cut_as_they_like)
 	cr_assert_eq(
 		write(wire[0], frame + 350, sizeof(frame) - 350), (ssize_t)sizeof(frame) - 350);
 	assert_received(8, 300);
+}
+
+Test(net_loop_stream, frame_is_spread_over_buffers)
+{
+	uint8_t frame[4 + 250] = { 0, 0, 0, 250 };
+
+	memset(frame + 4, 5, 250);
+	start_driver(MERGEABLE);
+	cr_assert_eq(write(wire[0], frame, sizeof(frame)), (ssize_t)sizeof(frame));
+	offer_small(3);
+	assert_small(3, 5, 250);
 }
 
 static void end_broken(int error)

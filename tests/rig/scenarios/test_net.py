@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's network: a tap and a macvtap of the host, by the kernel's vhost-net or by a worker, across
-reboots, what a packet costs in exits to user space, and a worker that stands still."""
+reboots, and what a packet costs in exits to user space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vm import Vm
 
 HOST, GUEST, PORT = "10.9.0.1", "10.9.0.2", 1234
 TOTAL, CHUNK = 2000000, 100000
-PACKETS = 200
+PACKETS = 1000
 MAC = "52:54:00:12:34:56"
 TAP = (f"tunctl -t t0 >/dev/null && ip addr add {HOST}/24 dev t0 && ip link set t0 up")
 
@@ -37,14 +37,22 @@ def both_ways(host: Board, vm: Vm) -> None:
     assert f"{TOTAL} bytes" in vm.guest(call(TOTAL, CHUNK, HOST), 180)
 
 
-def packet_exits(host: Board) -> int:
-    """Of PACKETS to the guest, each answered, one after the other."""
-    before = state.kvm_counters(host)["mmio_exit_user"]
-    host.check(call(PACKETS * 100, 100, GUEST), 120)
-    return state.kvm_counters(host)["mmio_exit_user"] - before
+def packets(vm: Vm) -> int:
+    """That have passed the guest's interface, either way."""
+    return sum(map(int, vm.guest("cat /sys/class/net/eth0/statistics/[rt]x_packets").split()))
 
 
-def tap_across_a_reboot(host: Board, path: str, vhost: str = "on") -> None:
+def packet_exits(host: Board, vm: Vm, count: int) -> int:
+    """Of `count` and some more, to the guest and answered, one after the other."""
+    exits, seen = state.kvm_counters(host)["mmio_exit_user"], packets(vm)
+    host.check(call(count * 50, 100, GUEST), 240)
+    exits, seen = state.kvm_counters(host)["mmio_exit_user"] - exits, packets(vm) - seen
+    print(f"exits to user space: {exits} for {seen} packets")
+    assert seen >= count
+    return exits
+
+
+def tap_across_a_reboot(host: Board, path: str, vhost: str = "on", count: int = PACKETS) -> None:
     host.check(TAP)
     service = host.start(f"exec rig-stream serve tcp:0.0.0.0:{PORT}", "service", terminal=False)
     service.wait_for("serving", 20)
@@ -56,10 +64,9 @@ def tap_across_a_reboot(host: Board, path: str, vhost: str = "on") -> None:
         # Large segments went through whole, so checksums and segmentation were left to the tap.
         features = vm.guest("cat /sys/class/net/eth0/device/features")
         assert all(features[bit] == "1" for bit in (0, 1, 5, 7, 8, 11, 12)), features
-        assert (features[15] == "1") == (vhost == "on")
-        exits = packet_exits(host)
-        print(f"exits to user space: {exits} for {PACKETS} packets and answers, fast path {path}, "
-              f"vhost {vhost}")
+        # A frame may be in several buffers, so that a guest need not have 64 KiB for each.
+        assert features[15] == "1"
+        exits = packet_exits(host, vm, count)
         assert (exits == 0) == (path == "on")
         vm.console.sendline("reboot -f")
         vm.up()
@@ -76,7 +83,7 @@ def tap_across_a_reboot(host: Board, path: str, vhost: str = "on") -> None:
 
 @on(A, B)
 def test_tap_both_ways_across_a_reboot(host: Board) -> None:
-    tap_across_a_reboot(host, "on")
+    tap_across_a_reboot(host, "on", count=10 * PACKETS if host.kind == A else PACKETS)
 
 
 @on(A)
@@ -87,28 +94,6 @@ def test_the_trapping_path_serves_a_tap_too(host: Board) -> None:
 @on(A)
 def test_a_worker_serves_a_tap_too(host: Board) -> None:
     tap_across_a_reboot(host, "on", vhost="off")
-
-
-@on(A)
-def test_a_worker_that_stands_still_keeps_nobody(host: Board) -> None:
-    """A driver's reset has a deadline, and so has the end of the VM."""
-    host.check(TAP)
-    with Vm(host, "--net tap=t0,vhost=off") as vm:
-        vm.up()
-        configure(vm)
-        host.check(f"ping -c 2 -W 10 {GUEST}", 60)
-        host.check(f"kill -STOP {state.worker(host, 'net')}")
-        vm.console.sendline("cd /sys/bus/virtio/drivers/virtio_net && for d in virtio*; do "
-                            "echo $d >unbind; done")
-        log = vm.ends(6, seconds=60)
-        assert "net0: the back end did not answer" in log
-    with Vm(host, "--net tap=t0,vhost=off") as vm:
-        vm.up()
-        configure(vm)
-        host.check(f"kill -STOP {state.worker(host, 'net')}")
-        host.check(f"kill -TERM {vm.pid()}; sleep 1; kill -TERM {vm.pid()}")
-        assert "did not answer" in vm.ends(7, seconds=60)
-    host.check("tunctl -d t0")
 
 
 @on(A)
