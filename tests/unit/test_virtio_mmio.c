@@ -354,6 +354,8 @@ Test(virtio_mmio, configuration_that_nobody_has)
 	struct virtio_mmio other;
 
 	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
+	fake_front_with_config(&back_end, 3);
+	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.
