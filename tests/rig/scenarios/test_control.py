@@ -95,7 +95,7 @@ def test_wrong_commands(host: Board) -> None:
     refused(host, "bpmp-vmm stop", "--control SOCKET", 2)
     refused(host, f"bpmp-vmm stop {CONTROL} --json", "'--json' is none", 2)
     refused(host, f"bpmp-vmm balloon {CONTROL}", "balloon needs SIZE", 2)
-    refused(host, f"bpmp-vmm balloon lots {CONTROL}", "balloon: 'lots'.*such as 256M", 2)
+    refused(host, f"bpmp-vmm balloon lots {CONTROL}", "balloon: size 'lots'.*such as 256M", 2)
     refused(host, f"bpmp-vmm balloon 0 {CONTROL}", "balloon: 0 bytes are too few; give SIZE", 2)
     refused(host, f"bpmp-vmm stop 64M {CONTROL}", "'64M' is none", 2)
     refused(host, f"bpmp-vmm status --control /tmp/{'x' * 120}", "too long")
