@@ -10,6 +10,9 @@
 #define JAIL_JOURNAL_EVEN 0x1000
 #define JAIL_JOURNAL_ODD  0x2000
 
+/* A disk's image in its worker: a descriptor in which it may make holes. */
+#define JAIL_IMAGE_FD	  4
+
 /* Whose system calls: one allow-list each, everything else kills the process (SIGSYS). */
 enum jail_role {
 	JAIL_CONSOLE,	  /* worker */

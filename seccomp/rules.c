@@ -19,8 +19,6 @@
 
 #define ALLOW(name)	    SCMP_SYS(name), MATCH_ANY, 0, 0
 #define ALLOW_IOCTL(value)  SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
-/* Of this descriptor alone. */
-#define ALLOW_OF(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 /* For a system call whose first argument is a process: this one alone. */
 #define ALLOW_SELF(name)    SCMP_SYS(name), MATCH_OWN_PID, 0, 0
 /* At this offset of the file alone: fourth argument of pwrite64. */
@@ -28,6 +26,8 @@
 /* No memory that was data becomes code. */
 #define ALLOW_DATA(name)    SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
 #define ALLOW_ADVICE(value) SCMP_SYS(madvise), MATCH_ARGUMENT, 2, (value)
+/* On this descriptor alone. */
+#define ALLOW_ON(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 
 /* What the C library needs in any thread: locks, the return from a handler, the end. */
 static const struct filter_rule common[] = {
@@ -124,14 +124,14 @@ static const struct filter_rule balloon[] = {
 /* A disk's threads. Its loop does no I/O, and opens nothing. */
 static const struct filter_rule block_io[] = {
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(preadv) }, { ALLOW(pwritev) },
-	{ ALLOW(fdatasync) }, { ALLOW_OF(fallocate, WORKER_FIRST_FD) },
+	{ ALLOW(fdatasync) }, { ALLOW_ON(fallocate, JAIL_IMAGE_FD) },
 	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
 };
 
 /* Its loop makes the disk larger: of all descriptors this one alone. */
 static const struct filter_rule block_size[] = {
-	{ ALLOW_OF(lseek, WORKER_FIRST_FD) },
-	{ ALLOW_OF(ftruncate, WORKER_FIRST_FD) },
+	{ ALLOW_ON(lseek, JAIL_IMAGE_FD) },
+	{ ALLOW_ON(ftruncate, JAIL_IMAGE_FD) },
 };
 
 /* What the kernel's vhost is told when a driver starts, which is on a vCPU thread. */

@@ -44,6 +44,18 @@ static const char *power_down(struct vm *vm)
 	return NULL;
 }
 
+static const char *set_balloon(struct vm *vm, uint64_t bytes)
+{
+	if (!vm->balloon)
+		return "this VM has no balloon; start it with --balloon";
+	if (bytes > vm->options->memory.size)
+		return "that is more memory than the guest has; status says how much it has";
+	balloon_set_target(vm->balloon, bytes);
+	log_info("the guest is asked to make do with %llu MiB, through --control",
+		(unsigned long long)bytes >> 20);
+	return NULL;
+}
+
 static bool is_called(const struct block_options *disk, const char *name)
 {
 	const char *const names[] = { disk->path, disk->vhost_user, disk->serial };
@@ -76,18 +88,6 @@ static const char *resize(
 	return reason;
 }
 
-static const char *set_balloon(struct vm *vm, uint64_t bytes)
-{
-	if (!vm->balloon)
-		return "this VM has no balloon; start it with --balloon";
-	if (bytes > vm->options->memory.size)
-		return "that is more memory than the guest has; status says how much it has";
-	balloon_set_target(vm->balloon, bytes);
-	log_info("the guest is asked to make do with %llu MiB, through --control",
-		(unsigned long long)bytes >> 20);
-	return NULL;
-}
-
 static const char *handle(
 	void *context, const struct control_request *request, struct json_object *answer)
 {
@@ -105,13 +105,13 @@ static const char *handle(
 		return NULL;
 	case CONTROL_POWERDOWN:
 		return power_down(vm);
-	case CONTROL_BALLOON:
-		return set_balloon(vm, request->size);
 	case CONTROL_RESIZE:
 		return resize(vm, request, answer);
 	case CONTROL_STOP:
 		machine_end(&vm->machine, MACHINE_STOPPED, NULL, "stopped through --control");
 		return NULL;
+	case CONTROL_BALLOON:
+		return set_balloon(vm, request->size);
 	case CONTROL_COMMANDS:
 		break;
 	}
