@@ -124,6 +124,24 @@ Test(virtio_mmio_queues, queues_do_not_change_while_they_are_used)
 	cr_assert_eq(back_end.started, 1, "queue 1 came too late");
 }
 
+/* 4.2.2: each address in its register alone, in whatever order they come. */
+Test(virtio_mmio_queues, addresses_do_not_mix)
+{
+	static const uint64_t registers[] = { VIRTIO_MMIO_QUEUE_USED_HIGH,
+		VIRTIO_MMIO_QUEUE_USED_LOW, VIRTIO_MMIO_QUEUE_AVAIL_HIGH,
+		VIRTIO_MMIO_QUEUE_AVAIL_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH,
+		VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_NUM };
+	const struct virtio_mmio_queue *queue = &mmio.queues[0];
+
+	test_driver_prepare(&mmio, TEST_VERSION_1, rings, 0);
+	for (uint32_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		set(registers[i], 1u << i);
+	cr_assert_eq(queue->device, UINT64_C(0x100000002));
+	cr_assert_eq(queue->driver, UINT64_C(0x400000008));
+	cr_assert_eq(queue->descriptors, UINT64_C(0x1000000020));
+	cr_assert_eq(queue->size, 64);
+}
+
 Test(virtio_mmio_queues, queue_can_be_withdrawn_4_2_2_2)
 {
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 2);
@@ -216,6 +234,7 @@ Test(virtio_mmio_queues, as_many_queues_as_there_can_be)
 	cr_assert_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE_MAX_ENTRIES);
 	set(VIRTIO_MMIO_STATUS, ALIVE);
 	cr_assert_eq(back_end.started, QUEUES);
+	set(VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_MAX_QUEUES);
 	set(VIRTIO_MMIO_STATUS, 0);
 	cr_assert_eq(back_end.stopped, QUEUES);
 	options.queue_count++;
