@@ -45,18 +45,17 @@ static const struct filter_rule messages[] = {
 	{ ALLOW(ppoll) },
 };
 
-/* What is freed; guest RAM of large pages, and in no core dump. Nothing of it is given back. */
-static const struct filter_rule advice[] = {
-	{ ALLOW_ADVICE(MADV_DONTNEED) },
-	{ ALLOW_ADVICE(MADV_HUGEPAGE) },
-	{ ALLOW_ADVICE(MADV_DONTDUMP) },
-};
-
-/* malloc, and mapping guest RAM that a descriptor stands for. */
+/*
+ * malloc, and mapping guest RAM that a descriptor stands for: of large pages, and in no core dump.
+ * Nothing of it is given back to the host.
+ */
 static const struct filter_rule memory[] = {
 	{ ALLOW(brk) },
 	{ ALLOW_DATA(mmap) },
 	{ ALLOW(munmap) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) },
+	{ ALLOW_ADVICE(MADV_HUGEPAGE) },
+	{ ALLOW_ADVICE(MADV_DONTDUMP) },
 };
 
 /* A terminal's settings: the worker makes it raw, and either side puts it back. */
@@ -193,32 +192,31 @@ static const struct filter_rule event_loop[] = {
 #define LIST(rules) rules, ARRAY_SIZE(rules)
 
 static const struct filter_list console_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(terminal) }, { LIST(console) } };
+	{ LIST(memory) }, { LIST(terminal) }, { LIST(console) } };
 static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(journal) } };
 static const struct filter_list guard_lists[] = { { LIST(common) }, { LIST(guard) },
 	{ LIST(journal) } };
 static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(rng) } };
+	{ LIST(memory) }, { LIST(rng) } };
 static const struct filter_list balloon_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(balloon) } };
+	{ LIST(memory) }, { LIST(balloon) } };
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(block_size) } };
+	{ LIST(memory) }, { LIST(block_size) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(net) } };
+	{ LIST(memory) }, { LIST(net) } };
 static const struct filter_list net_control_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(net_control) } };
+	{ LIST(memory) }, { LIST(net_control) } };
 /* As the console's, without guest RAM. */
 static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(terminal) }, { LIST(console) } };
 static const struct filter_list unpack_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(unpack) } };
+	{ LIST(memory) }, { LIST(unpack) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(advice) }, { LIST(terminal) }, { LIST(event_loop) },
-	{ LIST(vhost_stop) } };
+	{ LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) }, { LIST(vhost_stop) } };
 
 void filter_rules(enum jail_role role, const struct filter_list **lists, size_t *count)
 {

@@ -114,11 +114,11 @@ void balloon_set_target(struct device *device, uint64_t bytes)
 
 struct balloon_status balloon_status(struct device *device)
 {
-	const struct balloon *balloon = to_balloon(device);
+	struct balloon *balloon = to_balloon(device);
 	const uint64_t all = all_pages(device);
 	uint32_t actual;
 
-	virtio_mmio_driver_config(&to_balloon(device)->virtio.mmio, &actual);
+	virtio_mmio_driver_config(&balloon->virtio.mmio, &actual);
 	/* The driver may write anything. */
 	actual = le32toh(actual);
 	return (struct balloon_status){

@@ -18,7 +18,7 @@ enum { INFLATE_QUEUE, DEFLATE_QUEUE };
 
 /*
  * What one turn does before the front end is looked at again, as the guest may offer more without
- * end: releases, each of which may take the host some time, and buffers.
+ * end: ranges, MiB of them that are released, which takes the host some time, and buffers.
  */
 #define COST_PER_TURN 4096u
 
@@ -76,10 +76,11 @@ static uint32_t report(struct balloon_worker *worker)
 	return chain->writable_count;
 }
 
-/* Returns what it cost, in releases. */
-static uint32_t serve_buffer(struct balloon_worker *worker, uint32_t queue)
+/* Returns what it cost, see COST_PER_TURN. */
+static uint64_t serve_buffer(struct balloon_worker *worker, uint32_t queue)
 {
-	uint32_t cost = 0;
+	const uint64_t before = worker->pages.released;
+	uint64_t cost = 0;
 
 	if (queue == INFLATE_QUEUE)
 		cost = inflate(worker);
@@ -88,14 +89,14 @@ static uint32_t serve_buffer(struct balloon_worker *worker, uint32_t queue)
 	/* Before the driver has its buffer back, and may use the pages of a report again. */
 	balloon_pages_flush(&worker->pages);
 	virtqueue_push(&worker->back.queues[queue].ring, worker->chain.head, 0);
-	return cost + 1;
+	return cost + ((worker->pages.released - before) >> 20) + 1;
 }
 
 static void serve(struct balloon_worker *worker, uint32_t queue)
 {
 	struct vhost_user_back *back = &worker->back;
 	struct virtqueue *ring = &back->queues[queue].ring;
-	uint32_t cost = 0;
+	uint64_t cost = 0;
 
 	if (!vhost_user_back_ready(back, queue))
 		return;

@@ -63,6 +63,9 @@ Test(virtio_mmio, features_change_only_between_driver_and_features_ok_3_1_1)
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, UINT32_MAX);
 	set(VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	cr_assert_eq(mmio.driver_features, 0, "no such window");
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	cr_assert_eq(mmio.driver_features, 0, "what the driver looks at it does not take");
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	set(VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	cr_assert_eq(mmio.driver_features, TEST_VERSION_1);
@@ -179,6 +182,8 @@ Test(virtio_mmio, queue_given_up_asks_for_a_reset_2_1_2)
 	cr_assert_eq(eventfd_count(mmio.config_fd), 1, "an interrupt says so");
 	set(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 3, "not acknowledged yet");
+	set(VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_INT_CONFIG);
+	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 3, "a kick is none");
 	set(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
 	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE | NEEDS_RESET, "until the reset");
@@ -195,6 +200,7 @@ Test(virtio_mmio, back_end_that_cannot_start_fails_the_device)
 	back_end.start_queue = -EREMOTEIO;
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
 	cr_assert_eq(failures, 1);
+	cr_assert_not_null(strstr(fake_log_text(), "test: the back end cannot be started: "));
 	cr_assert(get(VIRTIO_MMIO_STATUS) & NEEDS_RESET);
 	set(VIRTIO_MMIO_STATUS, 0);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), NEEDS_RESET, "no reset mends it");
@@ -353,6 +359,8 @@ Test(virtio_mmio, configuration_that_nobody_has)
 	struct virtio_mmio other;
 
 	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
+	fake_front_with_config(&back_end, 3);
+	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.
