@@ -21,8 +21,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* A VM answers at once, but for what it waits for in the host's BPMP. */
-#define ANSWER_SECONDS 30
+/* A VM answers at once, but for what it waits for: the host's BPMP, a worker that stands still. */
+#define ANSWER_SECONDS 60
 
 /* More than any answer: the VM may be in its guest's hands, and is not to fill our memory. */
 #define ANSWER_MAX     (1u << 20)

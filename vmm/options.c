@@ -324,7 +324,7 @@ static const struct option option_table[] = {
 	{ "log-level", "error|warning|info|debug", "(info)", FIELDS(log_level_fields) },
 	{ "log-format", "text|json|journal", "(text)", FIELDS(log_format_fields) },
 	{ "name", "NAME", "the VM's name, for its log lines", STRING(name) },
-	{ "control", "SOCKET", "listen for status, pause, resume, powerdown, stop, resize",
+	{ "control", "SOCKET", "listen for status, powerdown and the other commands",
 		STRING(control) },
 	{ "json", NULL, "layout and status: for programs", .parse = parse_json },
 	{ "notify", "started|off", "tell the service manager at $NOTIFY_SOCKET (off)",

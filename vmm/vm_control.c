@@ -48,6 +48,9 @@ static const char *set_balloon(struct vm *vm, uint64_t bytes)
 {
 	if (!vm->balloon)
 		return "this VM has no balloon; start it with --balloon";
+	/* No guest lives with so little, and QEMU's balloon counts in MiB. */
+	if (bytes < 1u << 20)
+		return "that is less than 1 MiB; a number has a unit, as in 256M";
 	if (bytes > vm->options->memory.size)
 		return "that is more memory than the guest has; status says how much it has";
 	balloon_set_target(vm->balloon, bytes);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -59,6 +60,7 @@ int block_worker_main(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	signal(SIGXFSZ, SIG_IGN); /* an image at its resource limit is an error of the call */
 	/* One heap for all threads: each would get one of its own for its filter. */
 	mallopt(M_ARENA_MAX, 1);
 	if (recv(WORKER_SOCKET, &start, sizeof(start), MSG_WAITALL) != (ssize_t)sizeof(start)) {

@@ -396,7 +396,10 @@ int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes)
 
 	if (error == 0 && refused > LARGEST_ERRNO)
 		error = fail(user, -EPROTO, VHOST_USER_RESIZE);
-	return error != 0 ? error : -(int)refused;
+	if (error != 0 || refused == 0)
+		return error;
+	/* Others of its numbers mean other things where they come from the socket. */
+	return refused == ERANGE ? -ERANGE : -EREMOTEIO;
 }
 
 static const struct vhost_front_ops machine_config_ops = {

@@ -42,7 +42,8 @@ int vhost_user_front_open(
 
 /*
  * Has a disk's worker of ours make the disk `bytes` long, 0: as long as its image is. Returns 0,
- * the worker's -errno (logged by it), or those of vhost.h.
+ * -ERANGE where that is smaller than it was, -EREMOTEIO where the worker cannot (logged by it), or
+ * those of vhost.h.
  */
 int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes);
 

@@ -85,11 +85,11 @@ Test(block_resize, what_is_refused_changes_nothing)
 		uint64_t bytes;
 		int error;
 	} refused[] = {
-		{ LARGER + 1, -EINVAL },
+		{ LARGER + 1, -EREMOTEIO },
 		{ DISK_SECTORS * 512 - 512, -ERANGE },
 		{ 512, -ERANGE },
-		{ UINT64_MAX & ~UINT64_C(511), -EINVAL },
-		{ UINT64_C(1) << 63, -EINVAL },
+		{ UINT64_MAX & ~UINT64_C(511), -EREMOTEIO },
+		{ UINT64_C(1) << 63, -EREMOTEIO },
 	};
 
 	start();
@@ -111,7 +111,7 @@ Test(block_resize, direct_io_needs_whole_blocks)
 	block_guest_open();
 	block_guest.file.offset_alignment = 4096;
 	block_guest_start(DISK_FEATURES);
-	cr_assert_eq(ask(LARGER + 512), -EINVAL);
+	cr_assert_eq(ask(LARGER + 512), -EREMOTEIO);
 	cr_assert_eq(ask(LARGER + 4096), 0);
 	block_guest_end();
 }
@@ -143,8 +143,9 @@ Test(block_resize, an_answer_that_makes_no_sense_is_the_end)
 		uint64_t answer;
 		int error;
 	} answers[] = {
-		{ 0, 0 }, { ENOSPC, -ENOSPC }, { 4095, -4095 }, { 4096, -EPROTO },
-		{ UINT64_MAX, -EPROTO }, { 0, -EPROTO }, /* the stream is not trusted any more */
+		{ 0, 0 }, { ERANGE, -ERANGE }, { ENOSPC, -EREMOTEIO }, { ETIMEDOUT, -EREMOTEIO },
+		{ 4095, -EREMOTEIO }, { 4096, -EPROTO }, { UINT64_MAX, -EPROTO },
+		{ 0, -EPROTO }, /* the stream is not trusted any more */
 	};
 	struct vhost_user_front front;
 	int pair[2];

@@ -195,58 +195,6 @@ Test(virtio_mmio_config, all_old_or_all_new_trapping)
 	change_between_any_two_loads();
 }
 
-/* The gate of the vCPUs: each load is under it, all of a change is. */
-static pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
-static atomic_bool ended;
-static atomic_int valid_reads;
-
-static void enter_guest(void)
-{
-	pthread_rwlock_rdlock(&gate);
-}
-
-static void leave_guest(void)
-{
-	pthread_rwlock_unlock(&gate);
-}
-
-/* Returns how often it saw a mixture. */
-static void *keep_reading(void *unused)
-{
-	uintptr_t torn = 0;
-
-	(void)unused;
-	while (!atomic_load(&ended)) {
-		struct space space;
-
-		if (!read_space(&space, enter_guest, leave_guest))
-			continue;
-		torn += !is_whole(&space);
-		atomic_fetch_add(&valid_reads, 1);
-	}
-	return (void *)torn;
-}
-
-Test(virtio_mmio_config, concurrent_readers)
-{
-	pthread_t readers[3];
-	void *torn;
-
-	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
-	for (size_t i = 0; i < 3; i++)
-		pthread_create(&readers[i], NULL, keep_reading, NULL);
-	for (uint32_t i = 1; i <= 2000 || atomic_load(&valid_reads) < 100; i++) {
-		pthread_rwlock_wrlock(&gate);
-		change_to(i);
-		pthread_rwlock_unlock(&gate);
-	}
-	atomic_store(&ended, true);
-	for (size_t i = 0; i < 3; i++) {
-		pthread_join(readers[i], &torn);
-		cr_assert_null(torn);
-	}
-}
-
 /* --- a field that the driver writes (5.5.4: actual) ----------------------------------------- */
 
 /* Of a space of ours, 4 bytes in the middle. */
