@@ -147,6 +147,8 @@ rig: $(program)
 
 bench: $(program)
 	@tests/bench/run
+	@tests/bench/requests
+	@tests/bench/beside_qemu
 
 check:
 	@tests/check

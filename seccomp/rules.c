@@ -17,16 +17,17 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
-#define ALLOW(name)	   SCMP_SYS(name), MATCH_ANY, 0, 0
-#define ALLOW_IOCTL(value) SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
-/* Of this descriptor alone. */
-#define ALLOW_OF(name, fd) SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
+#define ALLOW(name)	    SCMP_SYS(name), MATCH_ANY, 0, 0
+#define ALLOW_IOCTL(value)  SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
 /* For a system call whose first argument is a process: this one alone. */
-#define ALLOW_SELF(name)   SCMP_SYS(name), MATCH_OWN_PID, 0, 0
+#define ALLOW_SELF(name)    SCMP_SYS(name), MATCH_OWN_PID, 0, 0
 /* At this offset of the file alone: fourth argument of pwrite64. */
-#define ALLOW_AT(offset)   SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
+#define ALLOW_AT(offset)    SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
 /* No memory that was data becomes code. */
-#define ALLOW_DATA(name)   SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
+#define ALLOW_DATA(name)    SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
+#define ALLOW_ADVICE(value) SCMP_SYS(madvise), MATCH_ARGUMENT, 2, (value)
+/* On this descriptor alone. */
+#define ALLOW_ON(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 
 /* What the C library needs in any thread: locks, the return from a handler, the end. */
 static const struct filter_rule common[] = {
@@ -44,12 +45,18 @@ static const struct filter_rule messages[] = {
 	{ ALLOW(ppoll) },
 };
 
+/* What is freed; guest RAM of large pages, and in no core dump. Nothing of it is given back. */
+static const struct filter_rule advice[] = {
+	{ ALLOW_ADVICE(MADV_DONTNEED) },
+	{ ALLOW_ADVICE(MADV_HUGEPAGE) },
+	{ ALLOW_ADVICE(MADV_DONTDUMP) },
+};
+
 /* malloc, and mapping guest RAM that a descriptor stands for. */
 static const struct filter_rule memory[] = {
 	{ ALLOW(brk) },
 	{ ALLOW_DATA(mmap) },
 	{ ALLOW(munmap) },
-	{ ALLOW(madvise) },
 };
 
 /* A terminal's settings: the worker makes it raw, and either side puts it back. */
@@ -86,6 +93,11 @@ static const struct filter_rule net[] = {
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
 };
 
+/* How many queues of the tap are in use. */
+static const struct filter_rule net_control[] = {
+	{ ALLOW_IOCTL(TUNSETQUEUE) },
+};
+
 /* A compressed kernel is read in pieces; what it becomes goes through write(). */
 static const struct filter_rule unpack[] = {
 	{ ALLOW(pread64) },
@@ -94,9 +106,10 @@ static const struct filter_rule unpack[] = {
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
-	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) },   /* the BPMP's doorbell */
-	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(madvise) }, /* its stack, at its end */
-	{ ALLOW(timerfd_settime) },				     /* the clock chip's alarm */
+	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) }, /* the BPMP's doorbell */
+	{ ALLOW(pread64) }, { ALLOW(pwrite64) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
+	{ ALLOW(timerfd_settime) },	 /* the clock chip's alarm */
 };
 
 /* The entropy device's worker. */
@@ -104,16 +117,22 @@ static const struct filter_rule rng[] = {
 	{ ALLOW(getrandom) },
 };
 
+/* The balloon's: the one process that makes holes in guest memory. */
+static const struct filter_rule balloon[] = {
+	{ ALLOW_ADVICE(MADV_REMOVE) },
+};
+
 /* A disk's threads. Its loop does no I/O, and opens nothing. */
 static const struct filter_rule block_io[] = {
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(preadv) }, { ALLOW(pwritev) },
-	{ ALLOW(fdatasync) }, { ALLOW(fallocate) }, { ALLOW(madvise) }, /* its stack, at its end */
+	{ ALLOW(fdatasync) }, { ALLOW_ON(fallocate, JAIL_IMAGE_FD) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
 };
 
 /* Its loop makes the disk larger: of all descriptors this one alone. */
 static const struct filter_rule block_size[] = {
-	{ ALLOW_OF(lseek, WORKER_FIRST_FD) },
-	{ ALLOW_OF(ftruncate, WORKER_FIRST_FD) },
+	{ ALLOW_ON(lseek, JAIL_IMAGE_FD) },
+	{ ALLOW_ON(ftruncate, JAIL_IMAGE_FD) },
 };
 
 /* What the kernel's vhost is told when a driver starts, which is on a vCPU thread. */
@@ -126,6 +145,7 @@ static const struct filter_rule vhost_start[] = {
 	{ ALLOW_IOCTL(VHOST_SET_VRING_ERR) },
 	{ ALLOW_IOCTL(VHOST_SET_VRING_CALL) },
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
+	{ ALLOW_IOCTL(TUNSETQUEUE) },
 };
 
 /* And when it stops: on a vCPU thread, or on the event loop when the guest is reset. */
@@ -173,27 +193,32 @@ static const struct filter_rule event_loop[] = {
 #define LIST(rules) rules, ARRAY_SIZE(rules)
 
 static const struct filter_list console_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(terminal) }, { LIST(console) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(terminal) }, { LIST(console) } };
 static const struct filter_list bpmp_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(journal) } };
 static const struct filter_list guard_lists[] = { { LIST(common) }, { LIST(guard) },
 	{ LIST(journal) } };
 static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(rng) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(rng) } };
+static const struct filter_list balloon_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(advice) }, { LIST(balloon) } };
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(block_size) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(block_size) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
 static const struct filter_list net_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(net) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(net) } };
+static const struct filter_list net_control_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(advice) }, { LIST(net_control) } };
 /* As the console's, without guest RAM. */
 static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(terminal) }, { LIST(console) } };
 static const struct filter_list unpack_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(unpack) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(unpack) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) }, { LIST(vhost_stop) } };
+	{ LIST(memory) }, { LIST(advice) }, { LIST(terminal) }, { LIST(event_loop) },
+	{ LIST(vhost_stop) } };
 
 void filter_rules(enum jail_role role, const struct filter_list **lists, size_t *count)
 {
@@ -204,10 +229,12 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_CONSOLE] = { console_lists, ARRAY_SIZE(console_lists) },
 		[JAIL_BPMP] = { bpmp_lists, ARRAY_SIZE(bpmp_lists) },
 		[JAIL_RNG] = { rng_lists, ARRAY_SIZE(rng_lists) },
+		[JAIL_BALLOON] = { balloon_lists, ARRAY_SIZE(balloon_lists) },
 		[JAIL_BLOCK] = { block_lists, ARRAY_SIZE(block_lists) },
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },
 		[JAIL_NET] = { net_lists, ARRAY_SIZE(net_lists) },
+		[JAIL_NET_CONTROL] = { net_control_lists, ARRAY_SIZE(net_control_lists) },
 		[JAIL_SERIAL] = { serial_lists, ARRAY_SIZE(serial_lists) },
 		[JAIL_UNPACK] = { unpack_lists, ARRAY_SIZE(unpack_lists) },
 		[JAIL_VCPU] = { vcpu_lists, ARRAY_SIZE(vcpu_lists) },

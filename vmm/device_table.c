@@ -9,6 +9,7 @@
 #include "devices/rtc_pl031.h"
 #include "devices/serial/serial.h"
 #include "devices/vfio/vfio.h"
+#include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/fs.h"
@@ -185,19 +186,33 @@ static int create_rng(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_balloon(struct vm *vm)
+{
+	int error;
+
+	if (!vm->options->balloon)
+		return 0;
+	if (vm->machine.planning)
+		return virtio_device_plan(&vm->machine, "balloon");
+	error = balloon_create(&vm->machine, &vm->balloon);
+	return error ? error : add(vm, vm->balloon);
+}
+
 static int create_nets(struct vm *vm)
 {
 	const struct options *options = vm->options;
 	int error = 0;
 
 	for (size_t i = 0; i < options->net_count && !error; i++) {
+		struct net_options net = options->nets[i];
 		struct device *device;
 
 		if (vm->machine.planning) {
 			error = virtio_device_plan(&vm->machine, "net");
 			continue;
 		}
-		error = net_create(&vm->machine, &options->nets[i], options->name, i, &device);
+		net.pairs = vm->vcpu_count < NET_MAX_PAIRS ? vm->vcpu_count : NET_MAX_PAIRS;
+		error = net_create(&vm->machine, &net, options->name, i, &device);
 		if (!error)
 			error = add(vm, device);
 	}
@@ -273,6 +288,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_nets,
 	create_vsock,
 	create_fs,
+	create_balloon,
 	create_serial,
 	create_pvpanic,
 	create_power_key,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/bpmp.h"
 #include "devices/serial/serial.h"
+#include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/net_control.h"
 #include "devices/virtio/rng.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -27,8 +29,10 @@ static const struct {
 } workers[] = {
 	{ "console", console_worker_main },
 	{ "rng", rng_worker_main },
+	{ "balloon", balloon_worker_main },
 	{ "block", block_worker_main },
 	{ "net", net_worker_main },
+	{ "net-control", net_control_worker_main },
 	{ "bpmp", bpmp_worker_main },
 	{ "bpmp-proxy", bpmp_proxy_worker_main },
 	{ "guard", bpmp_guard_main },
@@ -101,6 +105,7 @@ static const struct {
 	{ "resume", control_client_main },
 	{ "powerdown", control_client_main },
 	{ "stop", control_client_main },
+	{ "balloon", control_client_main },
 	{ "resize", control_client_main },
 	{ "restore", restore_main },
 };

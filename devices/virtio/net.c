@@ -7,73 +7,33 @@
 
 #include "devices/virtio/net_passt.h"
 #include "devices/virtio/net_tap.h"
-#include "devices/virtio/vhost_kernel.h"
+#include "devices/virtio/net_vhost.h"
 #include "devices/virtio/virtio_device.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <linux/vhost.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 
-/* Receive and transmit, without VIRTIO_NET_F_MQ or VIRTIO_NET_F_CTRL_VQ (5.1.2). */
-#define QUEUE_COUNT  2
 #define QUEUE_SIZE   256
 
 /* The worker has nothing to put back. */
 #define END_GRACE_MS 1000
 
-#define BIT(n)	     (UINT64_C(1) << (n))
-
 struct net {
 	struct virtio_device virtio;
-	struct vhost_kernel kernel;
+	struct net_vhost vhost;
 	struct net_tap tap;
 	struct worker passt; /* pid_fd -1: not started */
 	char name[16];	     /* "net0" */
-};
-
-static struct net *to_net(struct vhost_kernel *kernel)
-{
-	return container_of(kernel, struct net, kernel);
-}
-
-static int negotiated(struct vhost_kernel *kernel, uint64_t features)
-{
-	return net_tap_negotiated(&to_net(kernel)->tap, features);
-}
-
-static int set_backend(struct vhost_kernel *kernel, uint32_t index, int fd)
-{
-	struct vhost_vring_file file = { .index = index, .fd = fd };
-
-	return vhost_kernel_request(kernel, VHOST_NET_SET_BACKEND, &file, "VHOST_NET_SET_BACKEND");
-}
-
-static int start(struct vhost_kernel *kernel, uint32_t index)
-{
-	return set_backend(kernel, index, to_net(kernel)->tap.fd);
-}
-
-/* It returns when the kernel is done with what it had taken from the queue. */
-static int stop(struct vhost_kernel *kernel, uint32_t index)
-{
-	return set_backend(kernel, index, -1);
-}
-
-static const struct vhost_kernel_kind net_kind = {
-	.node = "/dev/vhost-net",
-	.module = "vhost_net",
-	.queue_count = QUEUE_COUNT,
-	.negotiated = negotiated,
-	.start = start,
-	.stop = stop,
 };
 
 static void net_destroy(struct device *device)
@@ -81,7 +41,7 @@ static void net_destroy(struct device *device)
 	struct net *net = container_of(device, struct net, virtio.device);
 
 	virtio_device_close(&net->virtio, END_GRACE_MS);
-	vhost_kernel_close(&net->kernel);
+	net_vhost_close(&net->vhost);
 	net_tap_close(&net->tap);
 	worker_stop(&net->passt, END_GRACE_MS);
 	free(net);
@@ -134,17 +94,18 @@ static void choose_mac(const struct net *net, const struct net_options *options,
 		mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-static int start_worker(struct net *net, struct worker *worker)
+/* A worker, with what it needs to know from the start. */
+static int start_worker(struct worker *worker, const char *kind, const int *fds, size_t fd_count,
+	const void *first, size_t size)
 {
-	int error = worker_start(worker, "net", SOCK_STREAM, &net->tap.fd, 1, true);
+	int error = worker_start(worker, kind, SOCK_STREAM, fds, fd_count, true);
 
 	if (error != 0)
 		return error;
-	if (send(worker->socket, &net->tap, sizeof(net->tap), MSG_NOSIGNAL) ==
-		(ssize_t)sizeof(net->tap))
+	if (send(worker->socket, first, size, MSG_NOSIGNAL) == (ssize_t)size)
 		return 0;
 	error = -errno;
-	log_error("%s: its worker ended at once: %s", net->name, strerror(-error));
+	log_error("the %s worker ended at once: %s", kind, strerror(-error));
 	worker_stop(worker, 0);
 	return error;
 }
@@ -153,53 +114,81 @@ static int open_worker(
 	struct net *net, struct machine *machine, const struct virtio_device_options *options)
 {
 	struct worker worker;
-	int error = start_worker(net, &worker);
+	int error = start_worker(&worker, "net", &net->tap.fd, 1, &net->tap, sizeof(net->tap));
 
 	return error != 0 ? error : virtio_device_init(&net->virtio, machine, options, &worker);
+}
+
+/* The control queue's worker, greeted; its pid_fd is -1 where one pair needs none. */
+static int start_control(struct net *net, struct worker *worker)
+{
+	int taps[NET_MAX_PAIRS], error;
+
+	*worker = (struct worker){ .pid_fd = -1, .socket = -1 };
+	if (net->tap.pair_count == 1)
+		return 0;
+	for (uint32_t i = 0; i < net->tap.pair_count; i++)
+		taps[i] = net_tap_queue(&net->tap, i);
+	error = start_worker(worker, "net-control", taps, net->tap.pair_count, &net->tap.pair_count,
+		sizeof(net->tap.pair_count));
+	if (error == 0)
+		error = net_vhost_open_control(&net->vhost, worker->socket, net->name);
+	if (error != 0)
+		worker_stop(worker, END_GRACE_MS);
+	return error;
 }
 
 static int open_kernel(
 	struct net *net, struct machine *machine, const struct virtio_device_options *options)
 {
-	int error = vhost_kernel_open(&net->kernel, &net_kind, net->name);
+	struct worker control;
+	int error = net_vhost_open(&net->vhost, &net->tap, net->name);
 
 	if (error != 0)
 		return error;
-	net->kernel.front.features |= net->tap.features | BIT(VIRTIO_NET_F_MAC);
-	error = virtio_device_init_kernel(&net->virtio, machine, options, &net->kernel.front);
+	error = start_control(net, &control);
+	if (error == 0)
+		error = virtio_device_init_kernel(
+			&net->virtio, machine, options, &net->vhost.front, &control);
 	if (error != 0)
-		vhost_kernel_close(&net->kernel);
+		net_vhost_close(&net->vhost);
 	return error;
 }
 
 static int open_device(
 	struct net *net, struct machine *machine, bool vhost, const uint8_t mac[NET_MAC_SIZE])
 {
-	/* 5.1.4: of the configuration's fields the address alone, as no feature brings more. */
+	/* 5.1.4: `status` comes with no feature that is offered. */
+	struct virtio_net_config config = {
+		.max_virtqueue_pairs = htole16((uint16_t)net->tap.pair_count),
+	};
+	const bool several = net->tap.pair_count > 1;
 	const struct virtio_device_options options = {
 		.name = net->name,
 		.ops = &net_ops,
 		.device_id = VIRTIO_ID_NET,
-		.queue_count = QUEUE_COUNT,
+		.queue_count = net_tap_queue_count(&net->tap),
 		.queue_size_max = QUEUE_SIZE,
-		.config_size = NET_MAC_SIZE,
-		.config = mac,
+		.config_size = several ? offsetof(struct virtio_net_config, mtu) : NET_MAC_SIZE,
+		.config = &config,
 	};
 
+	memcpy(config.mac, mac, NET_MAC_SIZE);
 	return vhost ? open_kernel(net, machine, &options) : open_worker(net, machine, &options);
 }
 
 int net_check(const struct net_options *options)
 {
-	struct net net = { .kernel.fd = -1, .name = "net" };
+	struct net net = { .name = "net" };
 	int error, second = 0;
 
 	if (options->user)
 		return net_passt_check();
-	error = net_tap_open(&net.tap, options);
+	error = net_tap_open(&net.tap, options, 1);
+	net.tap.pair_count = 1;
 	if (options->vhost)
-		second = vhost_kernel_open(&net.kernel, &net_kind, net.name);
-	vhost_kernel_close(&net.kernel);
+		second = net_vhost_open(&net.vhost, &net.tap, net.name);
+	net_vhost_close(&net.vhost);
 	net_tap_close(&net.tap);
 	return error != 0 ? error : second;
 }
@@ -214,11 +203,11 @@ int net_create(struct machine *machine, const struct net_options *options, const
 	*device = NULL;
 	if (net == NULL)
 		return -ENOMEM;
-	net->kernel.fd = -1;
 	net->passt = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
 	snprintf(net->name, sizeof(net->name), "net%u", (unsigned int)position);
-	error = options->user ? net_passt_start(&net->passt, options, &net->tap)
-			      : net_tap_open(&net->tap, options);
+	error = options->user
+		? net_passt_start(&net->passt, options, &net->tap)
+		: net_tap_open(&net->tap, options, options->vhost ? options->pairs : 1);
 	if (error == 0) {
 		choose_mac(net, options, vm_name, position, mac);
 		error = open_device(net, machine, options->vhost, mac);

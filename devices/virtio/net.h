@@ -14,6 +14,10 @@ struct machine;
 
 #define NET_MAX_FORWARDS 16
 
+/* Of a receive and a transmit queue each (virtio 1.2, 5.1.2), with a control queue behind several.
+ */
+#define NET_MAX_PAIRS	 7
+
 /* A port of the host's that leads to one of the guest's. */
 struct net_forward {
 	bool udp;
@@ -31,7 +35,8 @@ struct net_options {
 	bool user; /* none of these two */
 	struct net_forward forwards[NET_MAX_FORWARDS];
 	size_t forward_count;
-	bool vhost; /* served by the kernel; otherwise by a jailed worker */
+	bool vhost;	/* served by the kernel; otherwise by a jailed worker */
+	uint32_t pairs; /* of queues, at most, with vhost: a worker has one thread, and one pair */
 	bool mac_given;
 	uint8_t mac[NET_MAC_SIZE];
 };

@@ -59,26 +59,6 @@ static unsigned int gather(
 	return count;
 }
 
-/* Copies the header, which the driver may have cut into pieces (2.7.4.2), out of guest memory. */
-static bool take_header(struct net_worker *worker, struct virtio_net_hdr_mrg_rxbuf *header)
-{
-	const struct virtqueue_chain *chain = &worker->chain;
-	uint32_t have = 0;
-
-	for (uint32_t i = 0; i < chain->readable_count && have < NET_HEADER_SIZE; i++) {
-		const struct virtqueue_segment *segment = &chain->segments[i];
-		uint32_t left = NET_HEADER_SIZE - have;
-		uint32_t part = left < segment->length ? left : segment->length;
-		const void *from = guest_memory_at(&worker->back.memory, segment->gpa, part);
-
-		if (from == NULL)
-			return false;
-		memcpy((char *)header + have, from, part);
-		have += part;
-	}
-	return have == NET_HEADER_SIZE;
-}
-
 /* False when the stream takes nothing now, or ever again. */
 static bool stream_took(struct net_worker *worker, int result)
 {
@@ -94,7 +74,9 @@ static bool send_frame(struct net_worker *worker)
 	struct virtio_net_hdr_mrg_rxbuf header;
 	unsigned int count;
 
-	if (!take_header(worker, &header) ||
+	/* The driver may have cut the header into pieces (2.7.4.2). */
+	if (virtqueue_copy_from_chain(chain, &worker->back.memory, &header, sizeof(header)) !=
+			sizeof(header) ||
 		!net_header_valid(
 			&header, worker->back.features, chain->readable_bytes - NET_HEADER_SIZE))
 		goto bad;

@@ -65,7 +65,7 @@ int net_passt_start(struct worker *passt, const struct net_options *options, str
 {
 	int pair[2], error;
 
-	*tap = (struct net_tap){ .fd = -1, .is_stream = true, .name = "passt" };
+	*tap = (struct net_tap){ .fd = -1, .pair_count = 1, .is_stream = true, .name = "passt" };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		error = -errno;
 		log_error("--net user: cannot make a socket: %s", strerror(-error));

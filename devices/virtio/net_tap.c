@@ -32,10 +32,56 @@ static const struct {
 	{ TUN_F_TSO_ECN, BIT(VIRTIO_NET_F_GUEST_ECN), BIT(VIRTIO_NET_F_HOST_ECN) },
 };
 
-static int open_by_name(struct net_tap *tap, const char *name)
+/* One queue of the tap. Returns a descriptor or -errno. */
+static int open_queue(const char *name, short flags)
 {
-	struct ifreq request = { .ifr_flags = TAP_FLAGS };
-	int error;
+	struct ifreq request = { .ifr_flags = flags };
+	int fd = vhost_host_open("/dev/net/tun"), error;
+
+	if (fd < 0)
+		return fd;
+	memcpy(request.ifr_name, name, strlen(name) + 1);
+	error = vhost_host_ioctl(fd, TUNSETIFF, &request);
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+int net_tap_queue(const struct net_tap *tap, uint32_t pair)
+{
+	return pair == 0 ? tap->fd : tap->more[pair - 1];
+}
+
+int net_tap_attach(int queue_fd, bool attached)
+{
+	struct ifreq request = {
+		.ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE,
+	};
+
+	return vhost_host_ioctl(queue_fd, TUNSETQUEUE, &request);
+}
+
+/* The other queues, as far as they are to be had: one is enough. */
+static void open_more(struct net_tap *tap, const char *name, uint32_t pairs)
+{
+	while (tap->pair_count < pairs) {
+		int fd = open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
+		int error = fd < 0 ? fd : net_tap_attach(fd, false);
+
+		if (error != 0) {
+			log_warning("--net tap=%s: %u of %u queues: %s", name, tap->pair_count,
+				pairs, strerror(-error));
+			close_fd(&fd);
+			return;
+		}
+		tap->more[tap->pair_count++ - 1] = fd;
+	}
+}
+
+static int open_by_name(struct net_tap *tap, const char *name, uint32_t pairs)
+{
+	int error = 0;
 
 	/* As otherwise the kernel would make an interface, which nobody brings up. */
 	if (!vhost_host_has_interface(name)) {
@@ -44,27 +90,38 @@ static int open_by_name(struct net_tap *tap, const char *name)
 			name, name, name);
 		return -ENODEV;
 	}
-	tap->fd = vhost_host_open("/dev/net/tun");
-	if (tap->fd < 0) {
-		error = tap->fd;
+	/* The kernel tells a tap that was made for several queues from one that was not by EINVAL.
+	 */
+	tap->fd = open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
+	if (tap->fd >= 0) {
+		open_more(tap, name, pairs);
+		return 0;
+	}
+	if (tap->fd == -EINVAL)
+		tap->fd = open_queue(name, TAP_FLAGS);
+	if (tap->fd >= 0) {
+		if (pairs > 1)
+			log_info("--net tap=%s: it was made for one queue; with one for each vCPU: "
+				 "ip tuntap add dev %s mode tap multi_queue user USER",
+				name, name);
+		return 0;
+	}
+	error = tap->fd;
+	if (error == -ENOENT || error == -ENODEV || error == -ENXIO || error == -EACCES)
 		log_error("--net tap=%s: /dev/net/tun: %s; the host's kernel needs the module tun, "
 			  "and this user permission to open the node",
 			name, strerror(-error));
-		return error;
-	}
-	memcpy(request.ifr_name, name, strlen(name) + 1);
-	error = vhost_host_ioctl(tap->fd, TUNSETIFF, &request);
-	if (error == -EBUSY)
+	else if (error == -EBUSY)
 		log_error("--net tap=%s: another program has it open", name);
 	else if (error == -EPERM)
 		log_error("--net tap=%s: it is not this user's; make it so: ip tuntap add dev %s "
 			  "mode tap user USER",
 			name, name);
 	else if (error == -EINVAL)
-		log_error("--net tap=%s: it is no tap with one queue; make one: ip tuntap add dev "
-			  "NAME mode tap user USER",
+		log_error("--net tap=%s: it is no tap; make one: ip tuntap add dev NAME mode tap "
+			  "user USER",
 			name);
-	else if (error != 0)
+	else
 		log_error("--net tap=%s: %s", name, strerror(-error));
 	return error;
 }
@@ -158,12 +215,12 @@ static int prepare(struct net_tap *tap)
 	return 0;
 }
 
-int net_tap_open(struct net_tap *tap, const struct net_options *options)
+int net_tap_open(struct net_tap *tap, const struct net_options *options, uint32_t pairs)
 {
 	int error;
 
-	*tap = (struct net_tap){ .fd = -1 };
-	error = options->tap != NULL ? open_by_name(tap, options->tap)
+	*tap = (struct net_tap){ .fd = -1, .pair_count = 1 };
+	error = options->tap != NULL ? open_by_name(tap, options->tap, pairs)
 				     : take_over(tap, options->fd);
 	if (error == 0)
 		error = prepare(tap);
@@ -174,6 +231,8 @@ int net_tap_open(struct net_tap *tap, const struct net_options *options)
 
 void net_tap_close(struct net_tap *tap)
 {
+	for (uint32_t i = 1; i < tap->pair_count; i++)
+		close_fd(&tap->more[i - 1]);
 	close_fd(&tap->fd);
 }
 

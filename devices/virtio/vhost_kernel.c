@@ -37,10 +37,8 @@ static int set_features(struct vhost_front *front, uint64_t features)
 {
 	struct vhost_kernel *kernel = to_kernel(front);
 	uint64_t known = features & kernel->features;
-	int error =
-		kernel->kind->negotiated != NULL ? kernel->kind->negotiated(kernel, features) : 0;
 
-	return error != 0 ? error : REQUEST(kernel, VHOST_SET_FEATURES, &known);
+	return REQUEST(kernel, VHOST_SET_FEATURES, &known);
 }
 
 /* The kernel reaches guest memory by addresses of this process: the descriptor is not needed. */

@@ -23,9 +23,6 @@ struct vhost_kernel_kind {
 	const char *module; /* that has it */
 	/* Queues from this one on are the machine's to serve, or nobody's. */
 	uint32_t queue_count;
-	/* The driver negotiated these, the kernel's and others'. Returns 0 or -errno. NULL:
-	 * nothing. */
-	int (*negotiated)(struct vhost_kernel *kernel, uint64_t features);
 	/*
 	 * The queue is set up: give it its back end, and take it away again. When stop returns, the
 	 * kernel does not touch the queue any more. Return 0 or -errno.

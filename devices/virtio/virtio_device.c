@@ -117,6 +117,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
+		.config_writable = options->config_writable,
 		.front = virtio->back_end,
 		.memory = machine->memory,
 		.failed = back_end_failed,
@@ -179,20 +180,34 @@ int virtio_device_connect(struct worker *connection, const char *option, const c
 	return fd < 0 ? complain(option, path, fd) : 0;
 }
 
-int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
-	const struct virtio_device_options *options, struct worker *worker)
+static void begin(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, const struct worker *worker)
 {
-	int error;
-
 	virtio->device = (struct device){
 		.ops = options->ops,
 		.name = options->name,
 		.machine = machine,
 	};
 	virtio->attached = false;
-	virtio->worker = *worker;
-	virtio->socket = worker->socket;
+	virtio->worker = (struct worker){ .pid_fd = -1 };
+	if (worker != NULL)
+		virtio->worker = *worker;
+	virtio->socket = worker != NULL ? worker->socket : -1;
 	virtio->worker.socket = -1;
+}
+
+static void end_worker(struct virtio_device *virtio)
+{
+	close_fd(&virtio->socket);
+	worker_stop(&virtio->worker, 1000);
+}
+
+int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
+	const struct virtio_device_options *options, struct worker *worker)
+{
+	int error;
+
+	begin(virtio, machine, options, worker);
 	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
 		options->fewer_queues ? 1 : options->queue_count);
@@ -202,26 +217,23 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 		virtio->front.queue_count = options->queue_count;
 	if (error == 0)
 		error = add_registers(virtio, options, virtio->front.queue_count);
-	if (error != 0) {
-		close_fd(&virtio->socket);
-		worker_stop(&virtio->worker, 1000);
-	}
+	if (error != 0)
+		end_worker(virtio);
 	return error;
 }
 
 int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
-	const struct virtio_device_options *options, struct vhost_front *back_end)
+	const struct virtio_device_options *options, struct vhost_front *back_end,
+	struct worker *worker)
 {
-	virtio->device = (struct device){
-		.ops = options->ops,
-		.name = options->name,
-		.machine = machine,
-	};
-	virtio->attached = false;
-	virtio->worker = (struct worker){ .pid_fd = -1, .socket = -1 };
-	virtio->socket = -1;
+	int error;
+
+	begin(virtio, machine, options, worker);
 	virtio->back_end = back_end;
-	return add_registers(virtio, options, options->queue_count);
+	error = add_registers(virtio, options, options->queue_count);
+	if (error != 0)
+		end_worker(virtio);
+	return error;
 }
 
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt)

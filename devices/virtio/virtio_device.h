@@ -47,7 +47,8 @@ struct virtio_device_options {
 	bool uses_all;	   /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
-	const void *config; /* NULL: the back end has it */
+	const void *config;			   /* NULL: the back end has it */
+	struct virtio_config_part config_writable; /* of `config`, by the driver; 0 in it */
 };
 
 /* Claims what virtio_device_init() claims, for a device that is planned and not made. */
@@ -73,10 +74,12 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 
 /*
  * The same for a back end in the kernel, which was opened already and stays the caller's, until
- * after virtio_device_close().
+ * after virtio_device_close(). *worker, greeted already, serves what the kernel does not; NULL:
+ * there is no such thing.
  */
 int virtio_device_init_kernel(struct virtio_device *virtio, struct machine *machine,
-	const struct virtio_device_options *options, struct vhost_front *back_end);
+	const struct virtio_device_options *options, struct vhost_front *back_end,
+	struct worker *worker);
 
 /* For struct device_ops. */
 int virtio_device_describe(struct device *device, struct fdt_builder *fdt);

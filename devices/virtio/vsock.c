@@ -130,7 +130,7 @@ int vsock_create(struct machine *machine, uint32_t cid, struct device **device)
 		error = take_cid(vsock, cid);
 	if (error == 0)
 		error = virtio_device_init_kernel(
-			&vsock->virtio, machine, &options, &vsock->kernel.front);
+			&vsock->virtio, machine, &options, &vsock->kernel.front, NULL);
 	if (error != 0) {
 		vhost_kernel_close(&vsock->kernel);
 		free(vsock);

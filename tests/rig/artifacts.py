@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 RIG = Path(__file__).resolve().parent
@@ -81,14 +82,17 @@ def device_tree(board: str, gic: int, cpus: int) -> Path:
     return Path(ask(RIG / "boards" / "make-dtb", "a", str(gic), str(cpus)))
 
 
+def _is_new(made: Path, sources: Iterable[Path]) -> bool:
+    return made.exists() and made.stat().st_mtime >= max(s.stat().st_mtime for s in sources)
+
+
 @functools.cache
 def helper(where: str, name: str) -> Path:
     """A program of tests/rig/host, guest or both, built for arm64 and linked statically."""
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
     # Some include what the program under test has.
-    newest = max(path.stat().st_mtime for path in (source, *TOP.glob("devices/virtio/*.h")))
-    if not program.exists() or program.stat().st_mtime < newest:
+    if not _is_new(program, [source, *TOP.glob("devices/virtio/*.h")]):
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
                         "-static", f"-I{TOP}", "-o", str(program), str(source)], check=True)
@@ -99,6 +103,8 @@ def helper(where: str, name: str) -> Path:
 def bare() -> Path:
     """The guest without an operating system, tests/rig/bare, as a raw arm64 Image."""
     source, image = RIG / "bare", BUILD / "bare" / "Image"
+    if _is_new(image, source.iterdir()):
+        return image
     image.parent.mkdir(parents=True, exist_ok=True)
     linked = image.with_name("bare.elf")
     # The MMU is off: no unaligned accesses, and position-independent, as RAM may be anywhere.

@@ -166,6 +166,8 @@ Test(virtio_mmio_queues, rings_outside_of_memory_ask_for_a_reset)
 	assert_misplaced("descriptors that wrap");
 	rings[0].available_gpa = end - 36;
 	assert_misplaced("available ring past the end");
+	rings[0].used_gpa = end - (4 + 8 * 16);
+	assert_misplaced("used ring past the end by its index");
 	rings[0].used_gpa = end - 16;
 	assert_misplaced("used ring past the end");
 	rings[0].used_gpa = 0;
@@ -181,6 +183,45 @@ Test(virtio_mmio_queues, rings_outside_of_memory_ask_for_a_reset)
 	cr_assert_null(strstr(first + 1, "outside of guest memory"), "logged once");
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE, "a good one is served afterwards");
+	/* Up to the last byte of RAM (2.7: 6 bytes and 2, or 8, for each entry). */
+	rings[0].available_gpa = end - (6 + 2 * 16);
+	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE);
+	rings[0].available_gpa = rings[0].descriptors_gpa + 0x1000;
+	rings[0].used_gpa = end - (8 + 8 * 16);
+	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE);
+}
+
+/* The undefined behaviour sanitizer watches the array's end. */
+Test(virtio_mmio_queues, as_many_queues_as_there_can_be)
+{
+	struct virtio_mmio_options options = {
+		.name = "test",
+		.device_id = 3,
+		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
+		.queue_size_max = SIZE_MAX_ENTRIES,
+		.config = "",
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	mmio.memory_fd = ram.fd;
+	test_driver_prepare(&mmio, TEST_VERSION_1, rings, QUEUES);
+	set(VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_MAX_QUEUES - 1);
+	cr_assert_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE_MAX_ENTRIES);
+	set(VIRTIO_MMIO_STATUS, ALIVE);
+	cr_assert_eq(back_end.started, QUEUES);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(back_end.stopped, QUEUES);
+	options.queue_count++;
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), -EINVAL);
+	options.queue_count = 1;
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
 }
 
 /* --- all orders ------------------------------------------------------------------------------ */

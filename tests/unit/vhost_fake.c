@@ -4,6 +4,7 @@
 #include "devices/virtio/vhost_host.h"
 #include "tests/unit/fakes.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <net/if.h>
@@ -48,10 +49,23 @@ static void trace_memory(const struct vhost_memory *memory)
 			memory->regions[i].userspace_addr != 0 ? "" : " nowhere");
 }
 
-static void tap_request(unsigned long request, struct ifreq *ifr)
+static unsigned int find(const int *fds, unsigned int count, int fd)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (fds[i] == fd)
+			return i;
+	return 0;
+}
+
+static void tap_request(int fd, unsigned long request, struct ifreq *ifr)
 {
 	switch (request) {
+	case TUNSETQUEUE:
+		fake_trace("%s %u", ifr->ifr_flags == IFF_ATTACH_QUEUE ? "attach" : "detach",
+			find(vhost_fake.taps, vhost_fake.tap_count, fd));
+		break;
 	case TUNSETIFF:
+		vhost_fake.taps[vhost_fake.tap_count++ % VHOST_FAKE_MOST] = fd;
 		fake_trace("tap %s flags 0x%x", ifr->ifr_name, (unsigned int)ifr->ifr_flags);
 		vhost_fake.tap_flags = ifr->ifr_flags;
 		break;
@@ -87,13 +101,19 @@ bool vhost_host_is_tun(const char *name)
 
 int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 {
+	unsigned int instance = find(vhost_fake.owners, vhost_fake.owner_count, fd);
 	uint64_t value;
 
-	(void)fd;
 	if (request == vhost_fake.refused)
 		return vhost_fake.refusal;
+	if (request == TUNSETIFF && !vhost_fake.multi_queue &&
+		(((const struct ifreq *)argument)->ifr_flags & IFF_MULTI_QUEUE) != 0)
+		return -EINVAL;
+	if (instance > 0)
+		fake_trace("pair %u:", instance);
 	switch (request) {
 	case VHOST_SET_OWNER:
+		vhost_fake.owners[vhost_fake.owner_count++ % VHOST_FAKE_MOST] = fd;
 		fake_trace("owner");
 		break;
 	case VHOST_GET_FEATURES:
@@ -135,9 +155,10 @@ int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 		trace_file("back end", argument);
 		break;
 	case TUNSETIFF:
+	case TUNSETQUEUE:
 	case TUNGETIFF:
 	case SIOCGIFHWADDR:
-		tap_request(request, argument);
+		tap_request(fd, request, argument);
 		break;
 	case TUNSETVNETHDRSZ:
 		fake_trace("header %d", *(const int *)argument);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define VHOST_FAKE_MOST 8
+
 struct vhost_fake {
 	int open_error;	       /* -errno of the next open */
 	int open_vhost_error;  /* the same, of /dev/vhost-net alone */
@@ -18,8 +20,12 @@ struct vhost_fake {
 	/* The one interface: its name, whether it is tun's, its flags and address. */
 	const char *tap_name;
 	bool is_tun;
+	bool multi_queue; /* it was made for several queues */
 	short tap_flags;
 	uint8_t mac[6];
+	/* Queues of the tap and instances of vhost, in the order in which they were opened. */
+	int taps[VHOST_FAKE_MOST], owners[VHOST_FAKE_MOST];
+	unsigned int tap_count, owner_count;
 };
 extern struct vhost_fake vhost_fake;
 

@@ -91,7 +91,9 @@ void worker_stop(struct worker *worker, int grace_ms)
 	if (!worker_has_ended(worker, grace_ms)) {
 		log_warning("the %s%s does not end; killing it", worker->kind,
 			worker->stop_signal == 0 ? " worker" : "");
-		syscall(SYS_pidfd_send_signal, worker->pid_fd, SIGKILL, NULL, 0);
+		if (syscall(SYS_pidfd_send_signal, worker->pid_fd, SIGKILL, NULL, 0) != 0)
+			log_error("%s (process %d) cannot be killed: %s; kill it", worker->kind,
+				(int)worker->pid, strerror(errno));
 		/* A worker inside an uninterruptible host call dies when that returns. */
 		worker_has_ended(worker, 1000);
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's network: a tap and a macvtap of the host, by the kernel's vhost-net or by a worker, across
-reboots, what a packet costs in exits to user space, and a worker that stands still."""
+reboots, and what a packet costs in exits to user space."""
 
 from __future__ import annotations
 
@@ -87,28 +87,6 @@ def test_the_trapping_path_serves_a_tap_too(host: Board) -> None:
 @on(A)
 def test_a_worker_serves_a_tap_too(host: Board) -> None:
     tap_across_a_reboot(host, "on", vhost="off")
-
-
-@on(A)
-def test_a_worker_that_stands_still_keeps_nobody(host: Board) -> None:
-    """A driver's reset has a deadline, and so has the end of the VM."""
-    host.check(TAP)
-    with Vm(host, "--net tap=t0,vhost=off") as vm:
-        vm.up()
-        configure(vm)
-        host.check(f"ping -c 2 -W 10 {GUEST}", 60)
-        host.check(f"kill -STOP {state.worker(host, 'net')}")
-        vm.console.sendline("cd /sys/bus/virtio/drivers/virtio_net && for d in virtio*; do "
-                            "echo $d >unbind; done")
-        log = vm.ends(6, seconds=60)
-        assert "net0: the back end did not answer" in log
-    with Vm(host, "--net tap=t0,vhost=off") as vm:
-        vm.up()
-        configure(vm)
-        host.check(f"kill -STOP {state.worker(host, 'net')}")
-        host.check(f"kill -TERM {vm.pid()}; sleep 1; kill -TERM {vm.pid()}")
-        assert "did not answer" in vm.ends(7, seconds=60)
-    host.check("tunctl -d t0")
 
 
 @on(A)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/net_vhost.h"
+
+#include "devices/virtio/net_control.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#include <linux/vhost.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static int set_backend(struct vhost_kernel *kernel, uint32_t index, int fd)
+{
+	struct vhost_vring_file file = { .index = index, .fd = fd };
+
+	return vhost_kernel_request(kernel, VHOST_NET_SET_BACKEND, &file, "VHOST_NET_SET_BACKEND");
+}
+
+static int attach(const struct net_vhost_pair *pair, bool attached)
+{
+	int error = net_tap_attach(pair->tap_fd, attached);
+
+	if (error != 0)
+		log_error("%s: the tap refuses to %s a queue: %s", pair->kernel.name,
+			attached ? "attach" : "detach", strerror(-error));
+	return error;
+}
+
+/* The kernel takes a tap's queue only while it is attached. */
+static int start(struct vhost_kernel *kernel, uint32_t index)
+{
+	struct net_vhost_pair *pair = container_of(kernel, struct net_vhost_pair, kernel);
+	int error, second;
+
+	if (!pair->detached)
+		return set_backend(kernel, index, pair->tap_fd);
+	error = attach(pair, true);
+	if (error != 0)
+		return error;
+	error = set_backend(kernel, index, pair->tap_fd);
+	second = attach(pair, false);
+	return error != 0 ? error : second;
+}
+
+/* It returns when the kernel is done with what it had taken from the queue. */
+static int stop(struct vhost_kernel *kernel, uint32_t index)
+{
+	return set_backend(kernel, index, -1);
+}
+
+static const struct vhost_kernel_kind pair_kind = {
+	.node = "/dev/vhost-net",
+	.module = "vhost_net",
+	.queue_count = QUEUES_PER_PAIR,
+	.start = start,
+	.stop = stop,
+};
+
+static struct net_vhost *to_vhost(struct vhost_front *front)
+{
+	return container_of(front, struct net_vhost, front);
+}
+
+/* The pairs that the driver knows of (5.1.2: one, without VIRTIO_NET_F_MQ). */
+static uint32_t known_pairs(const struct net_vhost *vhost)
+{
+	return (vhost->features & BIT(VIRTIO_NET_F_MQ)) != 0 ? vhost->pair_count : 1;
+}
+
+/* The control queue is the one behind all pairs that the driver knows of. */
+static bool is_control(const struct net_vhost *vhost, uint32_t index)
+{
+	return (vhost->features & BIT(VIRTIO_NET_F_CTRL_VQ)) != 0 &&
+		index == QUEUES_PER_PAIR * known_pairs(vhost);
+}
+
+static int set_features(struct vhost_front *front, uint64_t features)
+{
+	struct net_vhost *vhost = to_vhost(front);
+	int error = net_tap_negotiated(vhost->tap, features);
+
+	vhost->features = features;
+	for (uint32_t i = 0; i < vhost->pair_count && error == 0; i++) {
+		struct vhost_front *pair = &vhost->pairs[i].kernel.front;
+
+		error = pair->ops->set_features(pair, features);
+	}
+	if (error == 0 && vhost->pair_count > 1) {
+		struct vhost_front *control = &vhost->control.front;
+
+		error = control->ops->set_features(control, features & control->features);
+	}
+	return error;
+}
+
+static int set_memory(struct vhost_front *front, const struct guest_memory *memory, int memory_fd)
+{
+	struct net_vhost *vhost = to_vhost(front);
+	int error = 0;
+
+	for (uint32_t i = 0; i < vhost->pair_count && error == 0; i++) {
+		struct vhost_front *pair = &vhost->pairs[i].kernel.front;
+
+		error = pair->ops->set_memory(pair, memory, memory_fd);
+	}
+	if (error == 0 && vhost->pair_count > 1) {
+		struct vhost_front *control = &vhost->control.front;
+
+		error = control->ops->set_memory(control, memory, memory_fd);
+	}
+	return error;
+}
+
+static int start_queue(struct vhost_front *front, const struct vhost_queue *queue)
+{
+	struct net_vhost *vhost = to_vhost(front);
+	struct vhost_queue own = *queue;
+	uint32_t pair = queue->index / QUEUES_PER_PAIR;
+	struct vhost_front *served;
+	int error;
+
+	if (is_control(vhost, queue->index)) {
+		own.index = NET_CONTROL_QUEUE;
+		served = &vhost->control.front;
+		return served->ops->start_queue(served, &own);
+	}
+	if (pair >= known_pairs(vhost))
+		return 0;
+	own.index %= QUEUES_PER_PAIR;
+	served = &vhost->pairs[pair].kernel.front;
+	error = served->ops->start_queue(served, &own);
+	/* Before the control queue, which is the last. */
+	if (error == 0 && pair > 0 && own.index == 0)
+		error = vhost_user_front_give_kick(&vhost->control, pair, queue->kick_fd);
+	return error;
+}
+
+static int stop_queue(struct vhost_front *front, uint32_t index)
+{
+	struct net_vhost *vhost = to_vhost(front);
+	uint32_t pair = index / QUEUES_PER_PAIR;
+	struct vhost_front *served;
+
+	if (is_control(vhost, index)) {
+		served = &vhost->control.front;
+		return served->ops->stop_queue(served, NET_CONTROL_QUEUE);
+	}
+	if (pair >= known_pairs(vhost))
+		return 0;
+	served = &vhost->pairs[pair].kernel.front;
+	return served->ops->stop_queue(served, index % QUEUES_PER_PAIR);
+}
+
+static const struct vhost_front_ops net_vhost_ops = {
+	.set_features = set_features,
+	.set_memory = set_memory,
+	.start_queue = start_queue,
+	.stop_queue = stop_queue,
+};
+
+int net_vhost_open(struct net_vhost *vhost, struct net_tap *tap, const char *name)
+{
+	int error = 0;
+
+	*vhost = (struct net_vhost){ .front.ops = &net_vhost_ops, .tap = tap };
+	while (vhost->pair_count < tap->pair_count) {
+		struct net_vhost_pair *pair = &vhost->pairs[vhost->pair_count];
+
+		error = vhost_kernel_open(&pair->kernel, &pair_kind, name);
+		if (error != 0)
+			break;
+		pair->tap_fd = net_tap_queue(tap, vhost->pair_count);
+		pair->detached = vhost->pair_count > 0;
+		vhost->pair_count++;
+	}
+	if (error != 0) {
+		net_vhost_close(vhost);
+		return error;
+	}
+	vhost->front.features =
+		vhost->pairs[0].kernel.features | tap->features | BIT(VIRTIO_NET_F_MAC);
+	/* 5.1.3.1: VIRTIO_NET_F_MQ requires VIRTIO_NET_F_CTRL_VQ. */
+	if (vhost->pair_count > 1)
+		vhost->front.features |= BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_CTRL_VQ);
+	return 0;
+}
+
+int net_vhost_open_control(struct net_vhost *vhost, int socket, const char *name)
+{
+	return vhost_user_front_open(&vhost->control, socket, name, vhost->pair_count);
+}
+
+void net_vhost_close(struct net_vhost *vhost)
+{
+	for (uint32_t i = 0; i < vhost->pair_count; i++)
+		vhost_kernel_close(&vhost->pairs[i].kernel);
+	vhost->pair_count = 0;
+}
