@@ -10,11 +10,15 @@
 #define JAIL_JOURNAL_EVEN 0x1000
 #define JAIL_JOURNAL_ODD  0x2000
 
+/* A disk's image in its worker: a descriptor in which it may make holes. */
+#define JAIL_IMAGE_FD	  4
+
 /* Whose system calls: one allow-list each, everything else kills the process (SIGSYS). */
 enum jail_role {
 	JAIL_CONSOLE,	  /* worker */
 	JAIL_BPMP,	  /* worker */
 	JAIL_RNG,	  /* worker */
+	JAIL_BALLOON,	  /* worker */
 	JAIL_BLOCK,	  /* worker: a disk's loop */
 	JAIL_BLOCK_IO,	  /* worker: a thread that waits for the disk's I/O */
 	JAIL_GUARD,	  /* worker: puts back what the BPMP worker left */

@@ -17,16 +17,17 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
-#define ALLOW(name)	   SCMP_SYS(name), MATCH_ANY, 0, 0
-#define ALLOW_IOCTL(value) SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
-/* Of this descriptor alone. */
-#define ALLOW_OF(name, fd) SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
+#define ALLOW(name)	    SCMP_SYS(name), MATCH_ANY, 0, 0
+#define ALLOW_IOCTL(value)  SCMP_SYS(ioctl), MATCH_ARGUMENT, 1, (value)
 /* For a system call whose first argument is a process: this one alone. */
-#define ALLOW_SELF(name)   SCMP_SYS(name), MATCH_OWN_PID, 0, 0
+#define ALLOW_SELF(name)    SCMP_SYS(name), MATCH_OWN_PID, 0, 0
 /* At this offset of the file alone: fourth argument of pwrite64. */
-#define ALLOW_AT(offset)   SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
+#define ALLOW_AT(offset)    SCMP_SYS(pwrite64), MATCH_WHOLE, 3, (offset)
 /* No memory that was data becomes code. */
-#define ALLOW_DATA(name)   SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
+#define ALLOW_DATA(name)    SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
+#define ALLOW_ADVICE(value) SCMP_SYS(madvise), MATCH_ARGUMENT, 2, (value)
+/* On this descriptor alone. */
+#define ALLOW_ON(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 
 /* What the C library needs in any thread: locks, the return from a handler, the end. */
 static const struct filter_rule common[] = {
@@ -44,12 +45,17 @@ static const struct filter_rule messages[] = {
 	{ ALLOW(ppoll) },
 };
 
-/* malloc, and mapping guest RAM that a descriptor stands for. */
+/*
+ * malloc, and mapping guest RAM that a descriptor stands for: of large pages, and in no core dump.
+ * Nothing of it is given back to the host.
+ */
 static const struct filter_rule memory[] = {
 	{ ALLOW(brk) },
 	{ ALLOW_DATA(mmap) },
 	{ ALLOW(munmap) },
-	{ ALLOW(madvise) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) },
+	{ ALLOW_ADVICE(MADV_HUGEPAGE) },
+	{ ALLOW_ADVICE(MADV_DONTDUMP) },
 };
 
 /* A terminal's settings: the worker makes it raw, and either side puts it back. */
@@ -99,9 +105,10 @@ static const struct filter_rule unpack[] = {
 /* A vCPU runs the guest and carries out register accesses, those of trapped VFIO regions too. */
 static const struct filter_rule vcpu[] = {
 	{ ALLOW_IOCTL(KVM_RUN) }, { ALLOW_IOCTL(KVM_SET_VCPU_EVENTS) },
-	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) },   /* the BPMP's doorbell */
-	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(madvise) }, /* its stack, at its end */
-	{ ALLOW(timerfd_settime) },				     /* the clock chip's alarm */
+	{ ALLOW_IOCTL(KVM_IRQ_LINE) }, { ALLOW_IOCTL(KVM_IRQFD) }, /* the BPMP's doorbell */
+	{ ALLOW(pread64) }, { ALLOW(pwrite64) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
+	{ ALLOW(timerfd_settime) },	 /* the clock chip's alarm */
 };
 
 /* The entropy device's worker. */
@@ -109,16 +116,22 @@ static const struct filter_rule rng[] = {
 	{ ALLOW(getrandom) },
 };
 
+/* The balloon's: the one process that makes holes in guest memory. */
+static const struct filter_rule balloon[] = {
+	{ ALLOW_ADVICE(MADV_REMOVE) },
+};
+
 /* A disk's threads. Its loop does no I/O, and opens nothing. */
 static const struct filter_rule block_io[] = {
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(preadv) }, { ALLOW(pwritev) },
-	{ ALLOW(fdatasync) }, { ALLOW(fallocate) }, { ALLOW(madvise) }, /* its stack, at its end */
+	{ ALLOW(fdatasync) }, { ALLOW_ON(fallocate, JAIL_IMAGE_FD) },
+	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
 };
 
 /* Its loop makes the disk larger: of all descriptors this one alone. */
 static const struct filter_rule block_size[] = {
-	{ ALLOW_OF(lseek, WORKER_FIRST_FD) },
-	{ ALLOW_OF(ftruncate, WORKER_FIRST_FD) },
+	{ ALLOW_ON(lseek, JAIL_IMAGE_FD) },
+	{ ALLOW_ON(ftruncate, JAIL_IMAGE_FD) },
 };
 
 /* What the kernel's vhost is told when a driver starts, which is on a vCPU thread. */
@@ -186,6 +199,8 @@ static const struct filter_list guard_lists[] = { { LIST(common) }, { LIST(guard
 	{ LIST(journal) } };
 static const struct filter_list rng_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(rng) } };
+static const struct filter_list balloon_lists[] = { { LIST(common) }, { LIST(messages) },
+	{ LIST(memory) }, { LIST(balloon) } };
 static const struct filter_list block_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(block_size) } };
 static const struct filter_list block_io_lists[] = { { LIST(common) }, { LIST(block_io) } };
@@ -212,6 +227,7 @@ void filter_rules(enum jail_role role, const struct filter_list **lists, size_t 
 		[JAIL_CONSOLE] = { console_lists, ARRAY_SIZE(console_lists) },
 		[JAIL_BPMP] = { bpmp_lists, ARRAY_SIZE(bpmp_lists) },
 		[JAIL_RNG] = { rng_lists, ARRAY_SIZE(rng_lists) },
+		[JAIL_BALLOON] = { balloon_lists, ARRAY_SIZE(balloon_lists) },
 		[JAIL_BLOCK] = { block_lists, ARRAY_SIZE(block_lists) },
 		[JAIL_BLOCK_IO] = { block_io_lists, ARRAY_SIZE(block_io_lists) },
 		[JAIL_GUARD] = { guard_lists, ARRAY_SIZE(guard_lists) },

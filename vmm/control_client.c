@@ -5,6 +5,7 @@
 #include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 #include "vmm/control_request.h"
+#include "vmm/json_values.h"
 #include "vmm/machine.h"
 #include "vmm/status_text.h"
 #include "vmm/value.h"
@@ -28,12 +29,13 @@
 
 struct client_options {
 	const char *verb, *socket;
+	const struct control_form *form; /* the verb's */
 	bool json;
-	const char *disk; /* of resize */
-	uint64_t size;	  /* bytes; 0: not said */
+	const char *disk;
+	uint64_t size; /* bytes; 0: not said */
 };
 
-/* What follows resize without dashes: DISK, then SIZE. False (logged) where it is neither. */
+/* What follows a verb without dashes: DISK, then SIZE. False (logged) where it is neither. */
 static bool take_word(struct client_options *options, const char *word)
 {
 	static const struct value_field size[] = {
@@ -41,30 +43,39 @@ static bool take_word(struct client_options *options, const char *word)
 	};
 	char problem[160];
 
-	if (!options->disk) {
+	if (options->form->disk && !options->disk) {
 		options->disk = word;
 		return true;
 	}
-	if (options->size != 0)
+	if (options->form->size == NO_SIZE || options->size != 0)
 		snprintf(problem, sizeof(problem), "'%.60s' is one word too many", word);
 	else if (value_parse(word, size, 1, options, problem, sizeof(problem)) == 0) {
 		if (options->size != 0)
 			return true;
-		snprintf(problem, sizeof(problem), "no disk has 0 bytes");
+		snprintf(problem, sizeof(problem), "SIZE is 0");
 	}
-	log_error("resize: %s; give DISK [SIZE]", problem);
+	log_error("%s: %s; give%s%s --control SOCKET", options->verb, problem,
+		options->form->disk ? " DISK" : "",
+		options->form->size == NO_SIZE		       ? ""
+			: options->form->size == MAY_HAVE_SIZE ? " [SIZE]"
+							       : " SIZE, for example 256M,");
 	return false;
 }
 
 /* Whether the verb has all it needs. */
 static bool is_complete(const struct client_options *options)
 {
-	if (!options->socket || !*options->socket) {
-		log_error("%s needs --control SOCKET, the VM's", options->verb);
+	if (options->form->disk && (!options->disk || !*options->disk)) {
+		log_error("%s needs the disk: its path or serial, as the VM's --disk has it",
+			options->verb);
 		return false;
 	}
-	if (strcmp(options->verb, "resize") == 0 && (!options->disk || !*options->disk)) {
-		log_error("resize needs the disk: its path or serial, as the VM's --disk has it");
+	if (options->form->size == NEEDS_SIZE && options->size == 0) {
+		log_error("%s needs SIZE, for example 256M", options->verb);
+		return false;
+	}
+	if (!options->socket || !*options->socket) {
+		log_error("%s needs --control SOCKET, the VM's", options->verb);
 		return false;
 	}
 	return true;
@@ -73,23 +84,25 @@ static bool is_complete(const struct client_options *options)
 static bool parse(struct client_options *options, int argc, char **argv)
 {
 	static const char control[] = "--control=";
-	const bool takes_words = strcmp(argv[0], "resize") == 0;
+	enum control_command command;
 
 	options->verb = argv[0];
+	options->form = control_form_find(argv[0], &command);
+	if (!options->form)
+		return false;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--control") == 0 && i + 1 < argc) {
 			options->socket = argv[++i];
 		} else if (strncmp(argv[i], control, sizeof(control) - 1) == 0) {
 			options->socket = argv[i] + sizeof(control) - 1;
-		} else if (strcmp(argv[i], "--json") == 0 && strcmp(argv[0], "status") == 0) {
+		} else if (strcmp(argv[i], "--json") == 0 && command == CONTROL_STATUS) {
 			options->json = true;
-		} else if (takes_words && argv[i][0] != '-') {
+		} else if (argv[i][0] != '-') {
 			if (!take_word(options, argv[i]))
 				return false;
 		} else {
 			log_error("%s: '%.200s' is none of its options; give --control SOCKET%s",
-				argv[0], argv[i],
-				strcmp(argv[0], "status") == 0 ? " [--json]" : "");
+				argv[0], argv[i], command == CONTROL_STATUS ? " [--json]" : "");
 			return false;
 		}
 	}

@@ -11,24 +11,25 @@
 /* An object, and the values in it. */
 #define DEEPEST 2
 
-static const char *const command_names[] = {
-	[CONTROL_STATUS] = "status",
-	[CONTROL_PAUSE] = "pause",
-	[CONTROL_RESUME] = "resume",
-	[CONTROL_POWERDOWN] = "powerdown",
-	[CONTROL_STOP] = "stop",
-	[CONTROL_RESIZE] = "resize",
+static const struct control_form forms[CONTROL_COMMANDS] = {
+	[CONTROL_STATUS] = { .name = "status" },
+	[CONTROL_PAUSE] = { .name = "pause" },
+	[CONTROL_RESUME] = { .name = "resume" },
+	[CONTROL_POWERDOWN] = { .name = "powerdown" },
+	[CONTROL_STOP] = { .name = "stop" },
+	[CONTROL_BALLOON] = { .name = "balloon", .size = NEEDS_SIZE },
+	[CONTROL_RESIZE] = { .name = "resize", .disk = true, .size = MAY_HAVE_SIZE },
 };
 
-bool control_command_find(const char *name, enum control_command *command)
+const struct control_form *control_form_find(const char *name, enum control_command *command)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(command_names); i++) {
-		if (strcmp(name, command_names[i]) == 0) {
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (strcmp(name, forms[i].name) == 0) {
 			*command = (enum control_command)i;
-			return true;
+			return &forms[i];
 		}
 	}
-	return false;
+	return NULL;
 }
 
 /* A string without a NUL, which would hide what comes behind it; else NULL. */
@@ -40,42 +41,52 @@ static const char *text_of(struct json_object *value)
 	return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
 }
 
-static int read_resize(
+static int read_disk(
 	struct control_request *request, struct json_object *object, char *problem, size_t size)
 {
-	struct json_object *bytes = json_object_object_get(object, "size");
 	const char *disk = text_of(json_object_object_get(object, "disk"));
-	int64_t number =
-		json_object_is_type(bytes, json_type_int) ? json_object_get_int64(bytes) : 0;
 
 	if (!disk || !*disk || strlen(disk) >= sizeof(request->disk)) {
 		snprintf(problem, size, "'disk' is missing, or no path and no serial");
 		return -EINVAL;
 	}
+	memcpy(request->disk, disk, strlen(disk) + 1);
+	return 0;
+}
+
+static int read_size(struct control_request *request, const struct control_form *form,
+	struct json_object *object, char *problem, size_t size)
+{
+	struct json_object *bytes = json_object_object_get(object, "size");
+	int64_t number =
+		json_object_is_type(bytes, json_type_int) ? json_object_get_int64(bytes) : 0;
+
+	if (!bytes && form->size == MAY_HAVE_SIZE)
+		return 0;
 	/* json-c makes the largest of what is too large. */
-	if (bytes && (number <= 0 || number == INT64_MAX)) {
-		snprintf(problem, size, "'size' is no number of bytes");
+	if (number <= 0 || number == INT64_MAX) {
+		snprintf(problem, size, "'size' is %s", bytes ? "no number of bytes" : "missing");
 		return -EINVAL;
 	}
-	memcpy(request->disk, disk, strlen(disk) + 1);
 	request->size = (uint64_t)number;
 	return 0;
 }
 
 /* Whether it belongs to the request. */
-static bool is_key(const struct control_request *request, const char *key)
+static bool is_key(const struct control_form *form, const char *key)
 {
-	return strcmp(key, "command") == 0 ||
-		(request->command == CONTROL_RESIZE &&
-			(strcmp(key, "disk") == 0 || strcmp(key, "size") == 0));
+	return strcmp(key, "command") == 0 || (form->disk && strcmp(key, "disk") == 0) ||
+		(form->size != NO_SIZE && strcmp(key, "size") == 0);
 }
 
 /* What an object asks for. */
 static int read_object(
 	struct control_request *request, struct json_object *object, char *problem, size_t size)
 {
+	const struct control_form *form;
 	struct json_object *command;
 	const char *name;
+	int error = 0;
 
 	if (!json_object_is_type(object, json_type_object)) {
 		snprintf(problem, size, "a request is an object: {\"command\":\"status\"}");
@@ -87,19 +98,26 @@ static int read_object(
 		return -EINVAL;
 	}
 	name = text_of(command);
-	if (!name || !control_command_find(name, &request->command)) {
+	form = name ? control_form_find(name, &request->command) : NULL;
+	if (!form) {
 		snprintf(problem, size, "unknown command '%.40s'", json_object_get_string(command));
 		return -EINVAL;
 	}
 	json_object_object_foreach(object, key, value)
 	{
 		(void)value;
-		if (!is_key(request, key)) {
+		if (!is_key(form, key)) {
 			snprintf(problem, size, "unknown key '%.40s'", key);
 			return -EINVAL;
 		}
 	}
-	return request->command == CONTROL_RESIZE ? read_resize(request, object, problem, size) : 0;
+	request->disk[0] = '\0';
+	request->size = 0;
+	if (form->disk)
+		error = read_disk(request, object, problem, size);
+	if (error == 0 && form->size != NO_SIZE)
+		error = read_size(request, form, object, problem, size);
+	return error;
 }
 
 int control_request_parse(struct control_request *request, const char *line, size_t length,

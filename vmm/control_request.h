@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over the control socket: a JSON object a line, {"command":"status"}. An answer is
- * one line, too: {"ok":true,...} or {"ok":false,"error":"..."}. `resize` has more to say:
- * {"command":"resize","disk":"root.img","size":21474836480}, whose answer has the "size".
+ * What is said over the control socket: a JSON object a line, {"command":"status"}. Some commands
+ * have more to say: {"command":"balloon","size":268435456}, and {"command":"resize",
+ * "disk":"root.img","size":21474836480}, whose answer has the "size". An answer is one line, too:
+ * {"ok":true,...} or {"ok":false,"error":"..."}.
  */
 #ifndef VMM_CONTROL_REQUEST_H
 #define VMM_CONTROL_REQUEST_H
@@ -20,13 +21,14 @@ enum control_command {
 	CONTROL_RESUME,
 	CONTROL_POWERDOWN,
 	CONTROL_STOP,
+	CONTROL_BALLOON,
 	CONTROL_RESIZE,
+	CONTROL_COMMANDS
 };
 
 struct control_request {
 	enum control_command command;
-	/* Of CONTROL_RESIZE: */
-	char disk[CONTROL_LINE_MAX]; /* path or serial, not empty */
+	char disk[CONTROL_LINE_MAX]; /* path or serial; empty where the command has none */
 	uint64_t size;		     /* bytes; 0: not said */
 };
 
@@ -37,7 +39,14 @@ struct control_request {
 int control_request_parse(struct control_request *request, const char *line, size_t length,
 	char *problem, size_t size);
 
-/* The command of this name; false: there is none. */
-bool control_command_find(const char *name, enum control_command *command);
+/* What a command says besides its name. */
+struct control_form {
+	const char *name;
+	bool disk;					  /* always */
+	enum { NO_SIZE, MAY_HAVE_SIZE, NEEDS_SIZE } size; /* bytes, above 0 */
+};
+
+/* The form of the command of this name, and the command; NULL: there is none. */
+const struct control_form *control_form_find(const char *name, enum control_command *command);
 
 #endif

@@ -9,6 +9,7 @@
 #include "devices/rtc_pl031.h"
 #include "devices/serial/serial.h"
 #include "devices/vfio/vfio.h"
+#include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/fs.h"
@@ -185,6 +186,18 @@ static int create_rng(struct vm *vm)
 	return error ? error : add(vm, device);
 }
 
+static int create_balloon(struct vm *vm)
+{
+	int error;
+
+	if (!vm->options->balloon)
+		return 0;
+	if (vm->machine.planning)
+		return virtio_device_plan(&vm->machine, "balloon");
+	error = balloon_create(&vm->machine, &vm->balloon);
+	return error ? error : add(vm, vm->balloon);
+}
+
 static int create_nets(struct vm *vm)
 {
 	const struct options *options = vm->options;
@@ -275,6 +288,7 @@ static int (*const device_table[])(struct vm *vm) = {
 	create_nets,
 	create_vsock,
 	create_fs,
+	create_balloon,
 	create_serial,
 	create_pvpanic,
 	create_power_key,

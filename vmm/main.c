@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/bpmp/bpmp.h"
 #include "devices/serial/serial.h"
+#include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
@@ -28,6 +29,7 @@ static const struct {
 } workers[] = {
 	{ "console", console_worker_main },
 	{ "rng", rng_worker_main },
+	{ "balloon", balloon_worker_main },
 	{ "block", block_worker_main },
 	{ "net", net_worker_main },
 	{ "net-control", net_control_worker_main },
@@ -103,6 +105,7 @@ static const struct {
 	{ "resume", control_client_main },
 	{ "powerdown", control_client_main },
 	{ "stop", control_client_main },
+	{ "balloon", control_client_main },
 	{ "resize", control_client_main },
 	{ "restore", restore_main },
 };

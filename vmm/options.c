@@ -7,6 +7,7 @@
 #include "vmm/options_check.h"
 #include "vmm/options_cpus.h"
 #include "vmm/options_disk.h"
+#include "vmm/options_memory.h"
 #include "vmm/options_net.h"
 
 #include <errno.h>
@@ -287,6 +288,8 @@ static const struct option option_table[] = {
 	{ "fs", "vhost-user=SOCKET,tag=TAG",
 		"a directory that a virtiofsd at SOCKET shares; repeatable",
 		.parse = options_parse_fs, .repeats = true },
+	{ "balloon", NULL, "memory that the guest gives back while it runs",
+		.parse = options_parse_balloon },
 	{ "rng", "on|off", "random numbers from the host (on)", FIELDS(rng_fields) },
 	{ "net", "tap=NAME|fd=N|user[,mac=ADDR][,vhost=on|off][,hostfwd=tcp::PORT-:PORT...]",
 		"a network interface, on a tap of the host or by passt; repeatable",
@@ -352,6 +355,7 @@ static int parse_help(struct options *options, const char *text, char *problem, 
 	       "Prints where the guest would find what, and the BPMP's ids; starts nothing.\n\n"
 	       "       bpmp-vmm status [--json] --control SOCKET\n"
 	       "       bpmp-vmm pause|resume|powerdown|stop --control SOCKET\n"
+	       "       bpmp-vmm balloon SIZE --control SOCKET\n"
 	       "       bpmp-vmm resize DISK [SIZE] --control SOCKET\n"
 	       "Speaks to a VM that was started with --control SOCKET.\n\n"
 	       "       bpmp-vmm restore NAME\n"

@@ -51,6 +51,7 @@ struct options {
 	struct fs_options fs[MAX_FS];
 	size_t fs_count;
 	bool rng;
+	bool balloon;
 	struct net_options nets[MAX_NETS];
 	size_t net_count;
 	uint32_t vsock_cid; /* 0: none */

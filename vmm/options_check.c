@@ -5,6 +5,7 @@
 #include "vmm/base/worker.h"
 #include "vmm/machine.h"
 #include "vmm/options_cpus.h"
+#include "vmm/options_memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,13 +30,6 @@ const char *options_name(const struct options *options)
 	if (options->passthrough_count && options_name_fits(options->passthrough[0].device))
 		return options->passthrough[0].device;
 	return "vm";
-}
-
-static bool huge_page_fits(const struct options *options)
-{
-	uint64_t page = options->memory.huge_page;
-
-	return page >= 0x10000 && (page & (page - 1)) == 0 && options->memory.size % page == 0;
 }
 
 int options_exit_status(enum options_result result)
@@ -66,21 +60,8 @@ enum options_result options_check(const struct options *options)
 			MAX_NAME);
 		return OPTIONS_BAD;
 	}
-	if (options->memory.size == 0 || options->memory.size % 0x10000 != 0) {
-		log_error("--memory: %s; give a multiple of 64K, for example --memory 512M",
-			options->memory.size ? "not a multiple of 64K" : "no memory at all");
+	if (!options_check_memory(options))
 		return OPTIONS_BAD;
-	}
-	if (options->memory.huge_page && !huge_page_fits(options)) {
-		log_error("--memory: hugepages are of a power of two from 64K on that divides the "
-			  "size, for example --memory 512M,hugepages=2M");
-		return OPTIONS_BAD;
-	}
-	if (options->memory.base % 0x200000 != 0) {
-		log_error("--memory: base 0x%llx is not a multiple of 2M",
-			(unsigned long long)options->memory.base);
-		return OPTIONS_BAD;
-	}
 	if (!options_check_cpus(options))
 		return OPTIONS_BAD;
 	if (options->bpmp.base && options->bpmp.mode != BPMP_PROXY) {

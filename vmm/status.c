@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/status.h"
 
+#include "devices/virtio/balloon.h"
 #include "vmm/base/clock.h"
 #include "vmm/json_values.h"
 #include "vmm/status_bpmp.h"
@@ -18,6 +19,18 @@ static struct json_object *devices(const struct vm *vm)
 	return list;
 }
 
+static struct json_object *describe_balloon(struct device *device)
+{
+	const struct balloon_status balloon = balloon_status(device);
+	struct json_object *object = json_object_new_object();
+
+	if (object) {
+		json_add_number(object, "target_bytes", balloon.target);
+		json_add_number(object, "actual_bytes", balloon.actual);
+	}
+	return object;
+}
+
 struct json_object *status_describe(const struct vm *vm)
 {
 	struct json_object *status = json_object_new_object();
@@ -32,6 +45,8 @@ struct json_object *status_describe(const struct vm *vm)
 	json_add_number(status, "restarts", vm->restarts);
 	json_add_number(status, "undecodable_accesses", atomic_load(&vm->undecodable));
 	json_object_object_add(status, "devices", devices(vm));
+	if (vm->balloon)
+		json_object_object_add(status, "balloon", describe_balloon(vm->balloon));
 	if (vm->machine.bpmp)
 		json_object_object_add(status, "bpmp", status_describe_bpmp(vm->machine.bpmp));
 	return status;

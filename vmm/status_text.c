@@ -114,6 +114,17 @@ static void print_bpmp(FILE *to, struct json_object *status)
 		print_counts(to, counts);
 }
 
+static void print_balloon(FILE *to, struct json_object *status)
+{
+	struct json_object *balloon;
+
+	if (!json_object_object_get_ex(status, "balloon", &balloon))
+		return;
+	fprintf(to, "%-10s%" PRIu64 " MiB are left to the guest, asked for %" PRIu64 " MiB\n",
+		"balloon", number_of(balloon, "actual_bytes") >> 20,
+		number_of(balloon, "target_bytes") >> 20);
+}
+
 void status_text_print(FILE *to, struct json_object *status)
 {
 	uint64_t seconds = number_of(status, "uptime_seconds");
@@ -122,6 +133,7 @@ void status_text_print(FILE *to, struct json_object *status)
 	print_line(to, "state", string_of(status, "state"));
 	fprintf(to, "%-10s%" PRIu64 "\n", "vCPUs", number_of(status, "vcpus"));
 	fprintf(to, "%-10s%" PRIu64 " MiB\n", "memory", number_of(status, "memory_bytes") >> 20);
+	print_balloon(to, status);
 	fprintf(to, "%-10s%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ", restarted %" PRIu64 " times\n",
 		"uptime", seconds / 3600, seconds / 60 % 60, seconds % 60,
 		number_of(status, "restarts"));

@@ -90,6 +90,7 @@ struct vm {
 	size_t device_count;
 	struct device *disks[MAX_DISKS]; /* of them, as the options have them */
 	struct device *serial;		 /* one of them; NULL: no early UART */
+	struct device *balloon;		 /* one of them; NULL: none */
 	struct device *power_key;	 /* one of them, for gpio_press_power_key() */
 
 	struct event_source signals; /* SIGTERM, SIGINT, SIGHUP */

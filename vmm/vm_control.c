@@ -2,6 +2,7 @@
 #include "vmm/vm_control.h"
 
 #include "devices/gpio_pl061.h"
+#include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -40,6 +41,18 @@ static const char *power_down(struct vm *vm)
 		return "this guest has no power key; use stop, which does not ask it";
 	gpio_press_power_key(vm->power_key);
 	log_info("pressed the guest's power key, through --control");
+	return NULL;
+}
+
+static const char *set_balloon(struct vm *vm, uint64_t bytes)
+{
+	if (!vm->balloon)
+		return "this VM has no balloon; start it with --balloon";
+	if (bytes > vm->options->memory.size)
+		return "that is more memory than the guest has; status says how much it has";
+	balloon_set_target(vm->balloon, bytes);
+	log_info("the guest is asked to make do with %llu MiB, through --control",
+		(unsigned long long)bytes >> 20);
 	return NULL;
 }
 
@@ -97,6 +110,10 @@ static const char *handle(
 	case CONTROL_STOP:
 		machine_end(&vm->machine, MACHINE_STOPPED, NULL, "stopped through --control");
 		return NULL;
+	case CONTROL_BALLOON:
+		return set_balloon(vm, request->size);
+	case CONTROL_COMMANDS:
+		break;
 	}
 	return "not built";
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/block_request.h"
 
+#include "devices/virtio/virtqueue_reader.h"
 #include "vmm/base/guest_memory.h"
 
 #include <endian.h>
@@ -10,45 +11,6 @@
 #include <linux/virtio_blk.h>
 
 #define RANGE_SIZE ((uint32_t)sizeof(struct virtio_blk_discard_write_zeroes))
-
-/* A place in the readable part of a chain: nothing says where its parts begin (2.7.4.2). */
-struct reader {
-	const struct virtqueue_chain *chain;
-	const struct guest_memory *memory;
-	uint32_t segment, offset;
-};
-
-/* Copies the next `size` bytes. False when there are fewer. */
-static bool read_bytes(struct reader *reader, void *target, uint32_t size)
-{
-	uint32_t done = 0;
-
-	while (done < size) {
-		const struct virtqueue_segment *segment;
-		const void *source;
-		uint32_t part;
-
-		if (reader->segment == reader->chain->readable_count)
-			return false;
-		segment = &reader->chain->segments[reader->segment];
-		part = segment->length - reader->offset;
-		if (part > size - done)
-			part = size - done;
-		source = guest_memory_at(reader->memory, segment->gpa + reader->offset, part);
-		if (source == NULL)
-			return false;
-		memcpy((char *)target + done, source, part);
-		done += part;
-		reader->offset += part;
-		if (reader->offset == segment->length) {
-			reader->segment++;
-			reader->offset = 0;
-		}
-	}
-	/* The guest may write something else there now: the copy is what counts. */
-	__asm__ volatile("" ::: "memory");
-	return true;
-}
 
 /* The last byte that the device may write is the status (5.2.6). */
 static uint8_t *find_status(const struct virtqueue_chain *chain, const struct guest_memory *memory)
@@ -81,7 +43,7 @@ static bool add_buffer(struct block_request *request, const struct guest_memory 
 }
 
 /* What is left of the readable part. */
-static bool add_readable(struct block_request *request, const struct reader *reader)
+static bool add_readable(struct block_request *request, const struct virtqueue_reader *reader)
 {
 	uint32_t offset = reader->offset;
 
@@ -155,8 +117,8 @@ static uint8_t add_range(struct block_request *request,
 	return VIRTIO_BLK_S_OK;
 }
 
-static uint8_t parse_ranges(
-	struct block_request *request, struct reader *reader, const struct block_disk *disk)
+static uint8_t parse_ranges(struct block_request *request, struct virtqueue_reader *reader,
+	const struct block_disk *disk)
 {
 	bool zeroes = request->operation == BLOCK_ZEROES;
 	uint32_t data = reader->chain->readable_bytes - (uint32_t)sizeof(struct virtio_blk_outhdr);
@@ -172,7 +134,7 @@ static uint8_t parse_ranges(
 		struct virtio_blk_discard_write_zeroes given;
 		uint8_t status;
 
-		if (!read_bytes(reader, &given, RANGE_SIZE))
+		if (!virtqueue_read(reader, &given, RANGE_SIZE))
 			return VIRTIO_BLK_S_IOERR;
 		status = add_range(request, &given, disk);
 		if (status != VIRTIO_BLK_S_OK)
@@ -194,7 +156,7 @@ static uint8_t answer_id(struct block_request *request, const struct virtqueue_c
 }
 
 /* What the header asks for; the answer where nothing has to be done for it. */
-static uint8_t parse_header(struct block_request *request, struct reader *reader,
+static uint8_t parse_header(struct block_request *request, struct virtqueue_reader *reader,
 	const struct virtio_blk_outhdr *header, const struct block_disk *disk)
 {
 	uint64_t sector = le64toh(header->sector);
@@ -229,7 +191,7 @@ static uint8_t parse_header(struct block_request *request, struct reader *reader
 void block_request_parse(struct block_request *request, const struct virtqueue_chain *chain,
 	const struct guest_memory *memory, const struct block_disk *disk)
 {
-	struct reader reader = { .chain = chain, .memory = memory };
+	struct virtqueue_reader reader = { .chain = chain, .memory = memory };
 	struct virtio_blk_outhdr header;
 	uint8_t status = VIRTIO_BLK_S_IOERR;
 
@@ -243,7 +205,7 @@ void block_request_parse(struct block_request *request, const struct virtqueue_c
 	request->length = 0;
 	request->buffer_count = 0;
 	request->range_count = 0;
-	if (request->status_byte != NULL && read_bytes(&reader, &header, sizeof(header)))
+	if (request->status_byte != NULL && virtqueue_read(&reader, &header, sizeof(header)))
 		status = parse_header(request, &reader, &header, disk);
 	if (status != VIRTIO_BLK_S_OK)
 		request->operation = BLOCK_ANSWER;

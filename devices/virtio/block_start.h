@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 #include "devices/virtio/block_loop.h"
+#include "seccomp/jail.h"
 #include "vmm/base/worker.h"
 
 /* The worker's descriptors. */
 #define BLOCK_IMAGE_FD WORKER_FIRST_FD
+_Static_assert(BLOCK_IMAGE_FD == JAIL_IMAGE_FD, "the jail names it, too");
 
 struct block_start {
 	struct block_shape shape;

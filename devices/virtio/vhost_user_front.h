@@ -41,15 +41,15 @@ int vhost_user_front_open(
 	struct vhost_user_front *front, int socket, const char *name, uint32_t queue_count);
 
 /*
- * Tells the back end a queue's kicks and nothing else of it, so that it can kick whoever serves the
- * queue. Returns as the operations of vhost.h do.
- */
-int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd);
-
-/*
  * Has a disk's worker of ours make the disk `bytes` long, 0: as long as its image is. Returns 0,
  * the worker's -errno (logged by it), or those of vhost.h.
  */
 int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes);
+
+/*
+ * Tells the back end a queue's kicks and nothing else of it, so that it can kick whoever serves the
+ * queue. Returns as the operations of vhost.h do.
+ */
+int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd);
 
 #endif

@@ -117,6 +117,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		.queue_size_max = options->queue_size_max,
 		.config_size = options->config_size,
 		.config = options->config,
+		.config_writable = options->config_writable,
 		.front = virtio->back_end,
 		.memory = machine->memory,
 		.failed = back_end_failed,

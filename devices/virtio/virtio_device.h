@@ -47,7 +47,8 @@ struct virtio_device_options {
 	bool uses_all;	   /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
-	const void *config; /* NULL: the back end has it */
+	const void *config;			   /* NULL: the back end has it */
+	struct virtio_config_part config_writable; /* of `config`, by the driver; 0 in it */
 };
 
 /* Claims what virtio_device_init() claims, for a device that is planned and not made. */

@@ -289,10 +289,14 @@ void virtio_mmio_reset(struct virtio_mmio *mmio)
 
 bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config)
 {
+	const struct virtio_config_part *own = &mmio->config_writable;
+	uint8_t changed[VIRTIO_MMIO_MAX_CONFIG];
 	bool told;
 
 	pthread_mutex_lock(&mmio->lock);
-	virtio_mmio_set_config(mmio, config);
+	memcpy(changed, config, mmio->config_size);
+	memcpy(changed + own->offset, mmio->config + own->offset, own->size);
+	virtio_mmio_set_config(mmio, changed);
 	/* One that has not begun will read it anyway. */
 	told = mmio->status != 0;
 	pthread_mutex_lock(&mmio->event_lock);
@@ -301,6 +305,13 @@ bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config)
 	publish(mmio);
 	pthread_mutex_unlock(&mmio->lock);
 	return told;
+}
+
+void virtio_mmio_driver_config(struct virtio_mmio *mmio, void *part)
+{
+	pthread_mutex_lock(&mmio->event_lock);
+	memcpy(part, mmio->config + mmio->config_writable.offset, mmio->config_writable.size);
+	pthread_mutex_unlock(&mmio->event_lock);
 }
 
 int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm)
@@ -363,6 +374,7 @@ int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options 
 		.event_lock = PTHREAD_MUTEX_INITIALIZER,
 		.config_size = options->config_size,
 		.config_is_ours = options->config != NULL,
+		.config_writable = options->config_writable,
 		.config_fd = -1,
 		.error_fd = -1,
 	};

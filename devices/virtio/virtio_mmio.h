@@ -39,6 +39,11 @@ struct virtio_mmio_queue {
 	int kick_fd, call_fd;		      /* eventfds */
 };
 
+/* A piece of a configuration space. */
+struct virtio_config_part {
+	uint32_t offset, size;
+};
+
 struct virtio_mmio {
 	struct mmio_region region;
 	/* Set up by virtio_mmio_init() and constant. */
@@ -59,7 +64,9 @@ struct virtio_mmio {
 	uint32_t status, device_features_select, driver_features_select, queue_select;
 	uint64_t driver_features;
 	uint32_t config_size;
-	bool config_is_ours; /* the machine's, not the back end's: the driver cannot write to it */
+	bool config_is_ours; /* the machine's, not the back end's */
+	/* Of a space of ours: what the driver may write, and what is 0 after each reset. */
+	struct virtio_config_part config_writable;
 	uint32_t config_generation; /* another one with each change (4.2.2) */
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
 	struct virtio_mmio_queue queues[VIRTIO_MMIO_MAX_QUEUES];
@@ -86,7 +93,8 @@ struct virtio_mmio_options {
 	uint32_t queue_count;
 	uint32_t queue_size_max; /* a power of two */
 	uint32_t config_size;
-	const void *config; /* NULL: the back end has it */
+	const void *config;			   /* NULL: the back end has it */
+	struct virtio_config_part config_writable; /* of `config`; 0 in it */
 	struct vhost_front *front;
 	const struct guest_memory *memory; /* filled before the first vCPU runs */
 	void (*failed)(struct virtio_mmio *mmio, int error);
@@ -119,9 +127,15 @@ int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *fro
  * The configuration space becomes `config`, of config_size bytes. With all vCPUs out: a driver that
  * reads it field by field between two loads of ConfigGeneration then sees either all of the old or
  * all of the new. Returns whether there is a driver that has to hear of it: let the vCPUs run, then
- * signal `config_fd`. virtio_device_change_config() does all of this.
+ * signal `config_fd`. virtio_device_change_config() does all of this. What the driver wrote stays.
  */
 bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config);
+
+/*
+ * What of a space of ours the driver has written, into config_writable.size bytes. Event-loop
+ * thread; does not wait for a vCPU that waits for a back end.
+ */
+void virtio_mmio_driver_config(struct virtio_mmio *mmio, void *part);
 
 /* `error_fd` is readable: tells the driver that the device needs a reset (2.1.2). */
 void virtio_mmio_queue_failed(struct virtio_mmio *mmio);

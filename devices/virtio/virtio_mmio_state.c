@@ -162,6 +162,7 @@ static void reset(struct virtio_mmio *mmio)
 	mmio->driver_features = 0;
 	mmio->queue_select = 0;
 	pthread_mutex_lock(&mmio->event_lock);
+	memset(mmio->config + mmio->config_writable.offset, 0, mmio->config_writable.size);
 	if (event_take(mmio->error_fd))
 		log_debug("%s: the queue that broke is reset", mmio->region.name);
 	mmio->needs_reset = mmio->dead;
@@ -264,9 +265,22 @@ int virtio_mmio_fetch_config(struct virtio_mmio *mmio)
 	return error;
 }
 
+/* Byte by byte: a store may reach over either end of what the driver may write. */
+static void write_own_config(
+	struct virtio_mmio *mmio, uint64_t offset, unsigned int width, const uint8_t *bytes)
+{
+	const struct virtio_config_part *own = &mmio->config_writable;
+
+	pthread_mutex_lock(&mmio->event_lock);
+	for (uint64_t i = 0; i < width; i++)
+		if (offset + i >= own->offset && offset + i - own->offset < own->size)
+			mmio->config[offset + i] = bytes[i];
+	pthread_mutex_unlock(&mmio->event_lock);
+}
+
 /*
- * The back end decides what of it is writable; what it made of the write is read back. A space that
- * the machine supplies is read-only.
+ * The back end decides what of it is writable; what it made of the write is read back. Of a space
+ * that the machine supplies config_writable is.
  */
 void virtio_mmio_write_config(
 	struct virtio_mmio *mmio, uint64_t offset, unsigned int width, uint64_t value)
@@ -275,16 +289,17 @@ void virtio_mmio_write_config(
 	uint32_t size;
 	int error;
 
-	if (mmio->config_is_ours || mmio->front->ops->write_config == NULL ||
-		offset >= mmio->config_size)
-		return;
-	if ((mmio->status & VIRTIO_CONFIG_S_DRIVER) == 0)
+	if (offset >= mmio->config_size || (mmio->status & VIRTIO_CONFIG_S_DRIVER) == 0)
 		return;
 	size = mmio->config_size - (uint32_t)offset;
 	if (size > width)
 		size = width;
 	for (unsigned int i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(value >> (8 * i));
+	if (mmio->config_is_ours) {
+		write_own_config(mmio, offset, size, bytes);
+		return;
+	}
 	error = mmio->front->ops->write_config(mmio->front, (uint32_t)offset, bytes, size);
 	if (error == 0)
 		error = virtio_mmio_fetch_config(mmio);

@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 RIG = Path(__file__).resolve().parent
@@ -81,15 +82,17 @@ def device_tree(board: str, gic: int, cpus: int) -> Path:
     return Path(ask(RIG / "boards" / "make-dtb", "a", str(gic), str(cpus)))
 
 
+def _is_new(made: Path, sources: Iterable[Path]) -> bool:
+    return made.exists() and made.stat().st_mtime >= max(s.stat().st_mtime for s in sources)
+
+
 @functools.cache
 def helper(where: str, name: str) -> Path:
     """A program of tests/rig/host, guest or both, built for arm64 and linked statically."""
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
     # Some include what the program under test has.
-    included = (*TOP.glob("devices/virtio/*.h"), *source.parent.glob("*.h"))
-    newest = max(path.stat().st_mtime for path in (source, *included))
-    if not program.exists() or program.stat().st_mtime < newest:
+    if not _is_new(program, [source, *TOP.glob("devices/virtio/*.h"), *source.parent.glob("*.h")]):
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
                         "-static", f"-I{TOP}", "-o", str(program), str(source)], check=True)
@@ -100,6 +103,8 @@ def helper(where: str, name: str) -> Path:
 def bare() -> Path:
     """The guest without an operating system, tests/rig/bare, as a raw arm64 Image."""
     source, image = RIG / "bare", BUILD / "bare" / "Image"
+    if _is_new(image, source.iterdir()):
+        return image
     image.parent.mkdir(parents=True, exist_ok=True)
     linked = image.with_name("bare.elf")
     # The MMU is off: no unaligned accesses, and position-independent, as RAM may be anywhere.
@@ -122,15 +127,21 @@ def libraries(program: Path, *roots: Path) -> list[tuple[str, Path]]:
 
 
 def _add_needed(program: Path, found: dict[str, Path], roots: tuple[Path, ...]) -> None:
+    for name in _needed(program):
+        target = f"/lib/{name}"
+        if target not in found:
+            found[target] = _find_library(name, roots)
+            _add_needed(found[target], found, roots)
+
+
+@functools.cache
+def _needed(program: Path) -> list[str]:
+    """The names of what it is linked with."""
     listing = subprocess.run([f"{CROSS}readelf", "-ldW", str(program)], stdout=subprocess.PIPE,
                              text=True, check=True).stdout
-    for line in listing.splitlines():
-        if "(NEEDED)" in line or "program interpreter:" in line:
-            name = line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
-            target = f"/lib/{name}"
-            if target not in found:
-                found[target] = _find_library(name, roots)
-                _add_needed(found[target], found, roots)
+    return [line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
+            for line in listing.splitlines()
+            if "(NEEDED)" in line or "program interpreter:" in line]
 
 
 def _find_library(name: str, roots: tuple[Path, ...]) -> Path:

@@ -88,6 +88,7 @@ class Board:
 
     def run(self, command: str, seconds: float = 30) -> Result:
         """Runs a shell command on the host to its end; output is stdout and stderr together."""
+        began = time.monotonic()
         session = self._mux.start(command, f"`{command}`", False, None)
         session.end_input()
         try:
@@ -97,7 +98,7 @@ class Board:
             raise
         output = session.output().decode(errors="replace")
         with (self.logs / "commands.log").open("a") as log:
-            log.write(f"$ {command}\n{output}[{status}]\n")
+            log.write(f"$ {command}\n{output}[{status}, {time.monotonic() - began:.1f} s]\n")
         return Result(status, output)
 
     def check(self, command: str, seconds: float = 30) -> str:

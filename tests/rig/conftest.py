@@ -17,6 +17,7 @@ from types import FrameType
 import pytest
 
 import artifacts
+import initramfs
 import state
 from board import Board
 from qemu import Kind
@@ -26,7 +27,7 @@ TEST_SECONDS = 300
 
 
 class Boards:
-    """At most one board runs at a time: the machine may have two cores only."""
+    """One board at a time, of each of the processes that share the scenarios."""
 
     def __init__(self) -> None:
         self._board: Board | None = None
@@ -61,6 +62,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        initramfs.host()  # makes what the processes that run scenarios would all make at once
     config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
     config.addinivalue_line("markers", f"deadline(seconds): for the whole scenario, in place of "
                             f"{TEST_SECONDS} s")

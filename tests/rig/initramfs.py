@@ -99,7 +99,7 @@ def _add_helpers(archive: Archive, where: str) -> None:
 
 def _add_modules(archive: Archive, for_guest: bool, series: str = "") -> None:
     for module in artifacts.modules(series):
-        if (module.name in GUEST_MODULES) == for_guest:
+        if (module.name in GUEST_MODULES) == for_guest or module.name == "evdev.ko":
             archive.copy(f"modules/{module.name}", module, 0o644)
 
 

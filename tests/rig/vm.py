@@ -22,14 +22,17 @@ SLOW = {"a": 1.0, "b": 1.5}  # board B's CPU is emulated without VHE
 
 class Vm:
     def __init__(self, host: Board, options: str = "", words: str = "", memory: str = "256M",
-                 console: str = "stdio", name: str = "vmm", files: str = FILES) -> None:
+                 console: str = "stdio", name: str = "vmm", files: str = FILES,
+                 command: str = "") -> None:
         """`options`: the VMM's, beyond kernel, initrd, memory and console; `words`: the guest
-        kernel's command line; `files`: another kernel. Log lines go to /tmp/NAME.log on the host."""
+        kernel's command line; `files`: another kernel; `command`: another VMM's, instead of all
+        that. Log lines go to /tmp/NAME.log on the host."""
         self.host, self.name = host, name
         self.log_path = f"/tmp/{name}.log"
         cmdline = f"console=hvc0 loglevel=7 panic=-1 {words}".strip()
-        self.command = (f"bpmp-vmm {files} --memory {memory} --console {console} --grace 0 "
-                        f"--cmdline '{cmdline}' {options}")
+        self.command = command or (
+            f"bpmp-vmm {files} --memory {memory} --console {console} --grace 0 "
+            f"--cmdline '{cmdline}' {options}")
         # The VMM leaves the terminal's output processing as it is: off, for bytes as they are.
         # exec: the session's process is the VMM itself, so its status is the session's.
         self.session: Session = host.start(

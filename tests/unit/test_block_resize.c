@@ -146,11 +146,11 @@ Test(block_resize, an_answer_that_makes_no_sense_is_the_end)
 		{ 0, 0 }, { ENOSPC, -ENOSPC }, { 4095, -4095 }, { 4096, -EPROTO },
 		{ UINT64_MAX, -EPROTO }, { 0, -EPROTO }, /* the stream is not trusted any more */
 	};
-	struct vhost_user_front front = { .name = "test", .deadline_ms = 5000 };
+	struct vhost_user_front front;
 	int pair[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	front.socket = pair[0];
+	front = (struct vhost_user_front){ .name = "test", .socket = pair[0], .deadline_ms = 5000 };
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
 		cr_assert_eq(write(pair[1], &header, sizeof(header)), (ssize_t)sizeof(header));
 		cr_assert_eq(write(pair[1], &answers[i].answer, sizeof(uint64_t)), 8);

@@ -45,6 +45,16 @@ Test(console, carries_both_ways)
 	guest_end();
 }
 
+/* 5.3.3: no size, no further ports, no emergency write: so no configuration space is read (5.3.4).
+ */
+Test(console, offers_no_feature_of_its_own_5_3_3)
+{
+	start_with_pipes(O_NONBLOCK);
+	cr_assert_eq(guest.mmio.features & 0xffffff, 0);
+	cr_assert_eq(guest.mmio.config_size, 0);
+	guest_end();
+}
+
 Test(console, end_of_input_is_not_the_end)
 {
 	start_with_pipes(O_NONBLOCK);

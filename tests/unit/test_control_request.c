@@ -33,6 +33,7 @@ Test(control_request, commands)
 		{ "{\"command\":\"resume\"}\r", CONTROL_RESUME },
 		{ "{\"command\":\"powerdown\"}", CONTROL_POWERDOWN },
 		{ "{\"command\":\"\\u0073top\"}", CONTROL_STOP },
+		{ "{\"size\":1,\"command\":\"balloon\"}", CONTROL_BALLOON },
 	};
 	struct control_request request;
 
@@ -40,6 +41,15 @@ Test(control_request, commands)
 		cr_assert_eq(parse(lines[i].line, &request), 0, "%s: %s", lines[i].line, problem);
 		cr_assert_eq(request.command, lines[i].command);
 	}
+}
+
+Test(control_request, size_of_a_balloon)
+{
+	struct control_request request;
+
+	cr_assert_eq(parse("{\"command\":\"balloon\",\"size\":274877906944}", &request), 0);
+	cr_assert_eq(request.size, UINT64_C(256) << 30);
+	cr_assert_str_empty(request.disk);
 }
 
 Test(control_request, refusals)
@@ -57,6 +67,14 @@ Test(control_request, refusals)
 		{ "{\"command\":\"Status\"}", "unknown command" },
 		{ "{\"command\":\"stop\\u0000ped\"}", "unknown command" },
 		{ "{\"command\":\"stop\",\"when\":1}", "unknown key 'when'" },
+		{ "{\"command\":\"stop\",\"size\":1}", "unknown key 'size'" },
+		{ "{\"command\":\"balloon\",\"disk\":\"a\",\"size\":1}", "unknown key 'disk'" },
+		{ "{\"command\":\"balloon\",\"memory\":1}", "unknown key 'memory'" },
+		{ "{\"command\":\"balloon\"}", "'size' is missing" },
+		{ "{\"command\":\"balloon\",\"size\":0}", "no number" },
+		{ "{\"command\":\"balloon\",\"size\":-1}", "no number" },
+		{ "{\"command\":\"balloon\",\"size\":1.5}", "no number" },
+		{ "{\"command\":\"balloon\",\"size\":\"1\"}", "no number" },
 		{ "{\"command\":\"stop\"}{\"command\":\"stop\"}", "JSON|follows" },
 		{ "{\"command\":\"st\xff\"}", "not JSON" },
 		{ "{'command':'stop'}", "not JSON" },
@@ -154,6 +172,16 @@ Test(status_text, all_of_it)
 		"uptime    1:02:03, restarted 4 times\n"
 		"devices   a.serial, console\n"
 		"bpmp      its worker does not answer\n");
+	free(text);
+}
+
+Test(status_text, balloon)
+{
+	char *text = print("{\"memory_bytes\":536870912,"
+			   "\"balloon\":{\"target_bytes\":134217728,\"actual_bytes\":268435456}}");
+
+	cr_assert_not_null(
+		strstr(text, "\nballoon   256 MiB are left to the guest, asked for 128 MiB\n"));
 	free(text);
 }
 

@@ -5,6 +5,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,4 +186,34 @@ Test(guest_memory, huge_pages_are_there_or_refused)
 	cr_assert_lt(guest_memory_create_huge_fd(1ull << 60, 2ull << 20), 0);
 	cr_assert_lt(
 		guest_memory_create_huge_fd(1ull << 40, 1ull << 40), 0, "no CPU has such pages");
+}
+
+/* The kernel's flags of the mapping that `address` is in, with a space behind each. */
+static const char *flags_of(uintptr_t address)
+{
+	static char line[4096];
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	bool inside = false;
+
+	cr_assert_not_null(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		char *after;
+		uintptr_t start = strtoul(line, &after, 16);
+
+		if (*after == '-' && after > line)
+			inside = address >= start && address < strtoul(after + 1, NULL, 16);
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			break;
+	}
+	fclose(smaps);
+	return line;
+}
+
+Test(guest_memory, is_in_no_core_dump_and_of_large_pages_where_there_are_any)
+{
+	const char *flags = flags_of((uintptr_t)guest_memory_at(&memory, LOW, 1));
+
+	cr_assert_not_null(strstr(flags, " dd "), "%s", flags);
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
+		cr_assert_not_null(strstr(flags, " hg "), "%s", flags);
 }

@@ -115,6 +115,9 @@ Test(options, machine)
 	cr_assert_eq(options.memory.huge_page, 1ull << 30);
 	assert_right("--pmu");
 	cr_assert(options.pmu);
+	cr_assert_not(options.balloon);
+	assert_right("--balloon");
+	cr_assert(options.balloon);
 	assert_right("--cpus 5,affinity=0-3:6");
 	cr_assert_eq(options.cpus.affinity_count, 5);
 	cr_assert_eq(options.cpus.affinity[4], 6);
@@ -359,6 +362,9 @@ static const struct {
 	{ "--kernel x --memory 3M,hugepages", "hugepages", "divides the size" },
 	{ "--kernel x --memory 3M,hugepages=3M", "power of two", "hugepages=2M" },
 	{ "--kernel x --memory 1G,hugepages=4K", "from 64K on", "hugepages=2M" },
+	{ "--kernel x --balloon=on", "--balloon", "takes no value" },
+	{ "--kernel x --balloon --memory 1G,hugepages", "--balloon", "hugepages away" },
+	{ "--kernel x --passthrough 3100000.serial --balloon", "--balloon", "--passthrough away" },
 	{ "--kernel x --memory 1G,", "--memory 1G,", "ends in a comma" },
 	{ "--kernel x --cpus 0", "--cpus: 0", "between 1 and 123" },
 	{ "--kernel x --cpus 124", "--cpus: 124", "with a GICv2 it is 8" },

@@ -3,9 +3,11 @@
 #include "devices/virtio/rng_loop.h"
 #include "tests/unit/device_guest.h"
 #include "tests/unit/fakes.h"
+#include "vmm/base/eventfd.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/virtio_ids.h>
 
@@ -45,7 +47,7 @@ static uint32_t ask(uint32_t size, uint8_t filler)
 	return written;
 }
 
-static size_t count(const uint8_t *bytes, size_t size, uint8_t value)
+static size_t count_of(const uint8_t *bytes, size_t size, uint8_t value)
 {
 	size_t found = 0;
 
@@ -62,7 +64,7 @@ Test(rng, fills_the_buffer)
 	start();
 	bytes = test_ram_at(&device_guest.ram, GUEST_BUFFERS);
 	cr_assert_eq(ask(64, 0xaa), 64, "one or more bytes (5.4.6.2): all that was asked for");
-	cr_assert_lt(count(bytes, 64, 0xaa), 16);
+	cr_assert_lt(count_of(bytes, 64, 0xaa), 16);
 	memcpy(first, bytes, sizeof(first));
 	cr_assert_eq(ask(64, 0xaa), 64);
 	cr_assert_neq(memcmp(first, bytes, 64), 0, "the same bytes twice");
@@ -77,8 +79,8 @@ Test(rng, one_request_is_bounded)
 	start();
 	bytes = test_ram_at(&device_guest.ram, GUEST_BUFFERS);
 	cr_assert_eq(ask(0x100000, 0x55), RNG_REQUEST_MAX);
-	cr_assert_lt(count(bytes, RNG_REQUEST_MAX, 0x55), RNG_REQUEST_MAX / 16);
-	cr_assert_eq(count(bytes + RNG_REQUEST_MAX, 0x1000, 0x55), 0x1000);
+	cr_assert_lt(count_of(bytes, RNG_REQUEST_MAX, 0x55), RNG_REQUEST_MAX / 16);
+	cr_assert_eq(count_of(bytes + RNG_REQUEST_MAX, 0x1000, 0x55), 0x1000);
 	end();
 }
 
@@ -93,7 +95,7 @@ Test(rng, a_readable_buffer_stays_as_it_is)
 	device_guest_offer(0, 0);
 	cr_assert(device_guest_take(0, &head, &written, 5000));
 	cr_assert_eq(written, 0);
-	cr_assert_eq(count(test_ram_at(&device_guest.ram, GUEST_BUFFERS), 64, 0x33), 64);
+	cr_assert_eq(count_of(test_ram_at(&device_guest.ram, GUEST_BUFFERS), 64, 0x33), 64);
 	end();
 }
 
@@ -126,5 +128,47 @@ Test(rng, many_requests_at_once)
 		}
 	}
 	cr_assert_eq(seen, 64 * GUEST_RING_SIZE);
+	end();
+}
+
+/* 5.4.3: the type has no features, and 5.4.4 no configuration. */
+Test(rng, has_no_features_of_its_own_5_4_3)
+{
+	start();
+	cr_assert_eq(device_guest.mmio.features & 0xffffff, 0);
+	cr_assert_eq(device_guest.mmio.config_size, 0);
+	end();
+}
+
+/* 2.7.10.2: a kick for which there is no buffer does nothing, however often it comes. */
+Test(rng, kicks_without_buffers_2_7_10_2)
+{
+	uint32_t head, written;
+
+	start();
+	for (int i = 0; i < 100; i++)
+		test_register_write(&device_guest.mmio, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	cr_assert_eq(ask(16, 0), 16);
+	cr_assert_not(device_guest_take(0, &head, &written, 50));
+	cr_assert_eq(device_guest.rings[0].used->idx, 1);
+	end();
+}
+
+/* 2.1 and 4.2.2.1: when the reset is done, buffers that the driver had offered are its own again.
+ */
+Test(rng, buffers_are_the_drivers_after_a_reset_2_1)
+{
+	const uint8_t *bytes = NULL;
+
+	start();
+	bytes = test_ram_at(&device_guest.ram, GUEST_BUFFERS);
+	test_register_write(&device_guest.mmio, VIRTIO_MMIO_STATUS, 0);
+	memset(test_ram_at(&device_guest.ram, GUEST_BUFFERS), 0x77, 64);
+	test_ring_set(&device_guest.rings[0], 0, GUEST_BUFFERS, 64, VRING_DESC_F_WRITE, 0);
+	device_guest_offer(0, 0);
+	event_signal(device_guest.mmio.queues[0].kick_fd);
+	usleep(20 * 1000);
+	cr_assert_eq(device_guest.rings[0].used->idx, 0);
+	cr_assert_eq(count_of(bytes, 64, 0x77), 64);
 	end();
 }

@@ -63,6 +63,9 @@ Test(virtio_mmio, features_change_only_between_driver_and_features_ok_3_1_1)
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, UINT32_MAX);
 	set(VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	cr_assert_eq(mmio.driver_features, 0, "no such window");
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	cr_assert_eq(mmio.driver_features, 0, "what the driver looks at it does not take");
 	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	set(VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	cr_assert_eq(mmio.driver_features, TEST_VERSION_1);
@@ -179,6 +182,8 @@ Test(virtio_mmio, queue_given_up_asks_for_a_reset_2_1_2)
 	cr_assert_eq(eventfd_count(mmio.config_fd), 1, "an interrupt says so");
 	set(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 3, "not acknowledged yet");
+	set(VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_INT_CONFIG);
+	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 3, "a kick is none");
 	set(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
 	cr_assert_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE | NEEDS_RESET, "until the reset");
@@ -195,6 +200,7 @@ Test(virtio_mmio, back_end_that_cannot_start_fails_the_device)
 	back_end.start_queue = -EREMOTEIO;
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
 	cr_assert_eq(failures, 1);
+	cr_assert_not_null(strstr(fake_log_text(), "test: the back end cannot be started: "));
 	cr_assert(get(VIRTIO_MMIO_STATUS) & NEEDS_RESET);
 	set(VIRTIO_MMIO_STATUS, 0);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), NEEDS_RESET, "no reset mends it");
@@ -264,6 +270,8 @@ Test(virtio_mmio, config_space_of_the_back_end_is_written_through)
 	for (uint32_t i = 0; i < 10; i++)
 		cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x100 + i, 1), 0xa0);
 	cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x108, 8), 0xa0a0, "0 past its end");
+	mmio.region.ops->write(&mmio.region, 0x100, 8, 0x0807060504030201);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, 0x100, 8), 0x0807060504030201);
 
 	back_end.write_config = -EREMOTEIO;
 	mmio.region.ops->write(&mmio.region, 0x100, 1, 0);
@@ -295,4 +303,111 @@ Test(virtio_mmio, read_only_registers_do_not_change)
 		set(registers[i], ~before);
 		cr_assert_eq(get(registers[i]), before);
 	}
+}
+
+/* 6 and 2.2: the bits of a device's type, 28, 29 and 32, whatever else a back end has. */
+Test(virtio_mmio, offers_no_feature_that_it_does_not_carry_6)
+{
+	virtio_mmio_close(&mmio);
+	fake_front_open(&back_end, UINT64_MAX);
+	open_with("", 0);
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
+	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 0x30ffffff);
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), 1,
+		"nor packed rings, in-order use, reset "
+		"of a queue, notification data");
+}
+
+/* 2.1: a reset is back to where it all began, the windows too. */
+Test(virtio_mmio, windows_are_the_first_after_a_reset_2_1)
+{
+	set(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	set(VIRTIO_MMIO_QUEUE_SEL, QUEUES);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES), TYPE_BIT);
+	cr_assert_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE_MAX_ENTRIES);
+	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER);
+	set(VIRTIO_MMIO_DRIVER_FEATURES, TYPE_BIT);
+	cr_assert_eq(mmio.driver_features, TYPE_BIT);
+}
+
+/* 4.2.2: a device without configuration has none, whoever would have it. */
+Test(virtio_mmio, no_configuration_at_all)
+{
+	virtio_mmio_close(&mmio);
+	open_with(NULL, 0);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 0);
+	mmio.region.ops->write(&mmio.region, VIRTIO_MMIO_CONFIG, 1, 1);
+	virtio_mmio_close(&mmio);
+	fake_front_with_config(&back_end, 1);
+	open_with(NULL, 1);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 1);
+}
+
+Test(virtio_mmio, configuration_that_nobody_has)
+{
+	const struct virtio_mmio_options options = {
+		.name = "test",
+		.queue_count = 1,
+		.config_size = 4,
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+	struct virtio_mmio other;
+
+	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
+	fake_front_with_config(&back_end, 3);
+	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
+}
+
+/* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.
+ */
+Test(virtio_mmio, features_are_negotiated_anew_after_each_reset_2_2_2)
+{
+	for (int i = 0; i < 3; i++) {
+		cr_assert(try_features(TEST_VERSION_1 | 1));
+		cr_assert_eq(mmio.driver_features, TEST_VERSION_1 | 1);
+		cr_assert_not(try_features(TEST_VERSION_1 | 2));
+	}
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	set(VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+	cr_assert(get(VIRTIO_MMIO_STATUS) & FEATURES_OK, "without a reset in between");
+}
+
+/* 4.2.2, table: offsets without a register, QueueReset (not offered, 2.6.1) and the legacy ones. */
+Test(virtio_mmio, places_without_a_register_read_0_and_take_nothing_4_2_2)
+{
+	static const uint64_t places[] = { 0x018, 0x01c, 0x028, 0x02c, 0x03c, 0x040, 0x048, 0x04c,
+		0x054, 0x058, 0x05c, 0x068, 0x06c, 0x074, 0x078, 0x07c, 0x088, 0x08c, 0x098, 0x09c,
+		0x0a8, 0x0ac, 0x0c0, 0x0c4, 0x0c8, 0x0cc, 0x0d0, 0x0e0, 0x0f0, 0x0f8 };
+	struct virtio_mmio_queue before;
+
+	test_driver_prepare(&mmio, TEST_VERSION_1, rings, 1);
+	before = mmio.queues[0];
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		cr_assert_eq(get(places[i]), 0, "0x%x", (unsigned int)places[i]);
+		set(places[i], 1);
+		cr_assert_eq(get(places[i]), 0, "0x%x", (unsigned int)places[i]);
+	}
+	cr_assert_arr_eq(&before, &mmio.queues[0], sizeof(before));
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ACKNOWLEDGE | DRIVER | FEATURES_OK);
+	cr_assert_str_empty(fake_trace_text());
+}
+
+/* 4.2.2.2: a driver may not read them; one that does learns nothing. */
+Test(virtio_mmio, write_only_registers_read_0)
+{
+	static const uint64_t registers[] = { VIRTIO_MMIO_DEVICE_FEATURES_SEL,
+		VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_QUEUE_SEL,
+		VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_INTERRUPT_ACK,
+		VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_AVAIL_LOW, VIRTIO_MMIO_QUEUE_USED_LOW,
+		VIRTIO_MMIO_QUEUE_DESC_HIGH, VIRTIO_MMIO_QUEUE_USED_HIGH };
+
+	test_driver_start(&mmio, TEST_VERSION_1 | 1, rings, 2);
+	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		cr_assert_eq(get(registers[i]), 0, "0x%x", (unsigned int)registers[i]);
 }

@@ -246,3 +246,84 @@ Test(virtio_mmio_config, concurrent_readers)
 		cr_assert_null(torn);
 	}
 }
+
+/* --- a field that the driver writes (5.5.4: actual) ----------------------------------------- */
+
+/* Of a space of ours, 4 bytes in the middle. */
+static void use_writable(bool fast)
+{
+	const struct virtio_mmio_options options = {
+		.name = "test",
+		.base = 0x0a010000,
+		.device_id = 5,
+		.queue_count = 1,
+		.queue_size_max = SIZE_MAX_ENTRIES,
+		.config = "\1\1\1\1\0\0\0\0\2\2\2\2",
+		.config_size = 12,
+		.config_writable = { .offset = 4, .size = 4 },
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+		.fast = fast,
+	};
+
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	mmio.memory_fd = ram.fd;
+}
+
+static void store(uint64_t offset, unsigned int width, uint64_t value)
+{
+	mmio.region.ops->write(&mmio.region, VIRTIO_MMIO_CONFIG + offset, width, value);
+}
+
+static uint32_t drivers_own(void)
+{
+	uint32_t own;
+
+	virtio_mmio_driver_config(&mmio, &own);
+	return own;
+}
+
+Test(virtio_mmio_config, driver_writes_its_own_field_and_no_other)
+{
+	/* One that the back end has as well is none of the driver's business. */
+	fake_front_with_config(&back_end, 12);
+	for (int fast = 0; fast < 2; fast++) {
+		use_writable(fast == 1);
+		store(4, 4, UINT32_MAX);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), 0, "no driver yet (3.1.1)");
+		test_driver_prepare(&mmio, TEST_VERSION_1, rings, 0);
+		/* Wherever a store begins and however wide it is. */
+		for (uint64_t offset = 0; offset < 0x100; offset++)
+			for (unsigned int width = 1; width <= 8 && offset + width <= 0x100;
+				width *= 2)
+				store(offset, width, UINT64_MAX);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG), 0x01010101);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), UINT32_MAX);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 8), 0x02020202);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 12), 0);
+		store(2, 4, 0x44332211);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG), 0x01010101);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), 0xffff4433);
+		store(4, 4, 0x12345678);
+		cr_assert_eq(drivers_own(), 0x12345678);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG_GENERATION), 0, "the device changed nothing");
+		cr_assert_eq(back_end.config[4], 5, "it went to the back end");
+	}
+}
+
+Test(virtio_mmio_config, drivers_field_stays_over_a_change_and_not_over_a_reset)
+{
+	use_writable(true);
+	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
+	store(4, 4, 77);
+	cr_assert(virtio_mmio_change_config(&mmio, "\3\3\3\3\5\5\5\5\2\2\2\2"));
+	cr_assert_eq(load(VIRTIO_MMIO_CONFIG), 0x03030303);
+	cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), 77);
+	cr_assert_eq(drivers_own(), 77);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(load(VIRTIO_MMIO_CONFIG), 0x03030303);
+	cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), 0);
+	cr_assert_eq(drivers_own(), 0);
+}

@@ -4,6 +4,7 @@
 #include "tests/unit/virtio_mmio_bench.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 TestSuite(virtio_mmio_queues, .init = open_device, .fini = close_device, .timeout = 30);
@@ -123,6 +124,24 @@ Test(virtio_mmio_queues, queues_do_not_change_while_they_are_used)
 	cr_assert_eq(back_end.started, 1, "queue 1 came too late");
 }
 
+/* 4.2.2: each address in its register alone, in whatever order they come. */
+Test(virtio_mmio_queues, addresses_do_not_mix)
+{
+	static const uint64_t registers[] = { VIRTIO_MMIO_QUEUE_USED_HIGH,
+		VIRTIO_MMIO_QUEUE_USED_LOW, VIRTIO_MMIO_QUEUE_AVAIL_HIGH,
+		VIRTIO_MMIO_QUEUE_AVAIL_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH,
+		VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_NUM };
+	const struct virtio_mmio_queue *queue = &mmio.queues[0];
+
+	test_driver_prepare(&mmio, TEST_VERSION_1, rings, 0);
+	for (uint32_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		set(registers[i], 1u << i);
+	cr_assert_eq(queue->device, UINT64_C(0x100000002));
+	cr_assert_eq(queue->driver, UINT64_C(0x400000008));
+	cr_assert_eq(queue->descriptors, UINT64_C(0x1000000020));
+	cr_assert_eq(queue->size, 64);
+}
+
 Test(virtio_mmio_queues, queue_can_be_withdrawn_4_2_2_2)
 {
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 2);
@@ -166,6 +185,8 @@ Test(virtio_mmio_queues, rings_outside_of_memory_ask_for_a_reset)
 	assert_misplaced("descriptors that wrap");
 	rings[0].available_gpa = end - 36;
 	assert_misplaced("available ring past the end");
+	rings[0].used_gpa = end - (4 + 8 * 16);
+	assert_misplaced("used ring past the end by its index");
 	rings[0].used_gpa = end - 16;
 	assert_misplaced("used ring past the end");
 	rings[0].used_gpa = 0;
@@ -181,6 +202,46 @@ Test(virtio_mmio_queues, rings_outside_of_memory_ask_for_a_reset)
 	cr_assert_null(strstr(first + 1, "outside of guest memory"), "logged once");
 	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE, "a good one is served afterwards");
+	/* Up to the last byte of RAM (2.7: 6 bytes and 2, or 8, for each entry). */
+	rings[0].available_gpa = end - (6 + 2 * 16);
+	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE);
+	rings[0].available_gpa = rings[0].descriptors_gpa + 0x1000;
+	rings[0].used_gpa = end - (8 + 8 * 16);
+	test_driver_start(&mmio, TEST_VERSION_1, rings, 1);
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), ALIVE);
+}
+
+/* The undefined behaviour sanitizer watches the array's end. */
+Test(virtio_mmio_queues, as_many_queues_as_there_can_be)
+{
+	struct virtio_mmio_options options = {
+		.name = "test",
+		.device_id = 3,
+		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
+		.queue_size_max = SIZE_MAX_ENTRIES,
+		.config = "",
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	mmio.memory_fd = ram.fd;
+	test_driver_prepare(&mmio, TEST_VERSION_1, rings, QUEUES);
+	set(VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_MAX_QUEUES - 1);
+	cr_assert_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE_MAX_ENTRIES);
+	set(VIRTIO_MMIO_STATUS, ALIVE);
+	cr_assert_eq(back_end.started, QUEUES);
+	set(VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_MAX_QUEUES);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(back_end.stopped, QUEUES);
+	options.queue_count++;
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), -EINVAL);
+	options.queue_count = 1;
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
 }
 
 /* --- all orders ------------------------------------------------------------------------------ */
@@ -283,4 +344,47 @@ Test(virtio_mmio_queues, every_order_of_writes_leaves_it_consistent)
 	cr_assert_eq(failures, 0);
 	cr_assert_eq(back_end.started, back_end.stopped);
 	cr_assert_gt(back_end.started, 1000, "started %u times only", back_end.started);
+}
+
+/* --- several vCPUs ------------------------------------------------------------------------------
+ */
+
+#define VCPUS 4
+
+static void *drive(void *argument)
+{
+	const size_t good_count = sizeof(good_driver) / sizeof(good_driver[0]);
+	uint32_t seed = *(const uint32_t *)argument;
+
+	for (unsigned int step = 0; step < 10000; step++) {
+		const size_t next = step % good_count;
+
+		set(good_driver[next].offset, good_driver[next].value);
+		seed = seed * 1664525u + 1013904223u;
+		if (seed >> 28 == 0)
+			set(VIRTIO_MMIO_STATUS, ALIVE);
+		get(seed >> 24 & 0xfc);
+	}
+	return NULL;
+}
+
+/* Each takes itself for the driver. The back end insists on its own: one start, one stop, in turn.
+ */
+Test(virtio_mmio_queues, several_vcpus_at_once)
+{
+	static const uint32_t seeds[VCPUS] = { 1, 22, 333, 4444 };
+	pthread_t threads[VCPUS];
+
+	fake_log_capture();
+	back_end.silent = true;
+	back_end.slow = true;
+	for (size_t i = 0; i < VCPUS; i++)
+		pthread_create(&threads[i], NULL, drive, (void *)(uintptr_t)&seeds[i]);
+	for (size_t i = 0; i < VCPUS; i++)
+		pthread_join(threads[i], NULL);
+	assert_consistent(0, 0);
+	set(VIRTIO_MMIO_STATUS, 0);
+	cr_assert_eq(failures, 0);
+	cr_assert_eq(back_end.started, back_end.stopped);
+	cr_assert_gt(back_end.started, 10, "started %u times only", back_end.started);
 }

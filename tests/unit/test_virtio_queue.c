@@ -244,6 +244,11 @@ Test(virtqueue, indirect_tables_are_bounded)
 	assert_breaks(0, "a loop inside the table");
 	table[0] = (struct vring_desc){ BUFFER_GPA, 1, NEXT, SIZE + 1 };
 	assert_breaks(0, "a next past the table");
+	table[0] = (struct vring_desc){ BUFFER_GPA, 1, NEXT, 2 };
+	table[2] = (struct vring_desc){ BUFFER_GPA, 1, 0, 0 };
+	indirect(0, TABLE_GPA, 2 * 16, 0);
+	assert_breaks(0, "a next past the table, in the queue's range");
+	indirect(0, TABLE_GPA, (SIZE + 1) * 16, 0);
 	table[0] = (struct vring_desc){ TABLE_GPA, 16, INDIRECT, 0 };
 	assert_breaks(0, "a table inside a table");
 	table[0] = (struct vring_desc){ BUFFER_GPA, 1, 0, 0 };
@@ -262,6 +267,42 @@ Test(virtqueue, indirect_tables_are_bounded)
 	queue.indirect = false;
 	indirect(0, TABLE_GPA, 16, 0);
 	assert_breaks(0, "an indirect table that was not negotiated");
+}
+
+/* With a descriptor 0 that would do, if it were taken for the table's. */
+Test(virtqueue, wrong_indirect_descriptors_are_not_followed_2_7_5_3_1)
+{
+	test_ring_set(&driver, 0, BUFFER_GPA, 1, 0, 0);
+	indirect(4, TABLE_GPA, 16, NEXT);
+	assert_breaks(4, "indirect with a next");
+	indirect(4, TABLE_GPA, 17, 0);
+	assert_breaks(4, "half a descriptor");
+	queue.indirect = false;
+	indirect(4, TABLE_GPA, 16, 0);
+	assert_breaks(4, "an indirect table that was not negotiated");
+}
+
+Test(virtqueue, broken_ring_stays_broken)
+{
+	test_ring_offer(&driver, SIZE);
+	cr_assert_eq(pop(), -EPROTO);
+	driver.available->ring[0] = 0;
+	test_ring_set(&driver, 0, BUFFER_GPA, 1, 0, 0);
+	cr_assert_eq(pop(), -EPROTO, "though it was mended");
+}
+
+Test(virtqueue, chain_has_its_own_sums)
+{
+	for (int i = 0; i < 2; i++) {
+		test_ring_set(&driver, 0, BUFFER_GPA, 5, NEXT, 1);
+		test_ring_set(&driver, 1, BUFFER_GPA, 7, WRITE, 0);
+		test_ring_offer(&driver, 0);
+		cr_assert_eq(pop(), 1);
+		cr_assert_eq(chain.readable_count, 1);
+		cr_assert_eq(chain.writable_count, 1);
+		cr_assert_eq(chain.readable_bytes, 5);
+		cr_assert_eq(chain.writable_bytes, 7);
+	}
 }
 
 Test(virtqueue, unaligned_indirect_table_is_read_all_the_same)
@@ -324,6 +365,7 @@ Test(virtqueue, rings_are_aligned_and_in_guest_memory_2_7)
 	bad.used += 4;
 	cr_assert_eq(virtqueue_find_rings(&queue, &ram.memory, &bad), -EFAULT);
 	cr_assert_null(queue.used);
+	cr_assert_null(queue.available);
 }
 
 /* Offers one buffer, takes it, hands it back, and says whether that is worth an interrupt. */
@@ -417,6 +459,14 @@ Test(virtqueue, data_is_copied_into_the_writable_parts_only)
 	cr_assert_arr_eq(buffer, "........abc.....def.....", 24);
 	cr_assert_eq(virtqueue_copy_to_chain(&chain, &ram.memory, "xy", 2), 2);
 	cr_assert_arr_eq(buffer, "........xyc.....def.....", 24);
+	cr_assert_eq(virtqueue_copy_to_chain(&chain, &ram.memory, "12345", 5), 5);
+	cr_assert_arr_eq(buffer, "........123.....45f.....", 24);
+	/* What an earlier chain has left behind this one's is not its. */
+	chain.segments[3] = (struct virtqueue_segment){ .gpa = BUFFER_GPA + 20, .length = 3 };
+	cr_assert_eq(virtqueue_copy_to_chain(&chain, &ram.memory, "abcdefghi", 9), 6);
+	cr_assert_arr_eq(buffer, "........abc.....def.....", 24);
+	cr_assert_eq(virtqueue_copy_to_chain(&chain, &(struct guest_memory){ 0 }, "abc", 3), 0,
+		"memory that is gone since");
 }
 
 Test(virtqueue_long, chain_of_4_gib_breaks_it_2_7_4, .timeout = 30)

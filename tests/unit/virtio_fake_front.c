@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct fake_front *to_fake(struct vhost_front *front)
 {
@@ -48,6 +49,8 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 		fake_trace("start %u of %u", queue->index, queue->size);
 	if (fake->start_queue != 0)
 		return fake->start_queue;
+	if (fake->slow)
+		usleep(10);
 	fake->queues[queue->index] = *queue;
 	fake->running[queue->index] = true;
 	fake->started++;
@@ -59,6 +62,8 @@ static int stop_queue(struct vhost_front *front, uint32_t index)
 	struct fake_front *fake = to_fake(front);
 
 	cr_assert(fake->running[index], "queue %u is stopped without having been started", index);
+	if (fake->slow)
+		usleep(10);
 	fake->running[index] = false;
 	fake->stopped++;
 	if (!fake->silent)

@@ -15,6 +15,7 @@
 struct fake_front {
 	struct vhost_front front;
 	bool silent;	   /* no lines in the trace */
+	bool slow;	   /* other threads get their chance while a queue starts or stops */
 	uint64_t features; /* acknowledged */
 	bool running[VIRTIO_MMIO_MAX_QUEUES];
 	struct vhost_queue queues[VIRTIO_MMIO_MAX_QUEUES]; /* as they were started last */

@@ -39,6 +39,8 @@ int guest_memory_map(struct guest_memory *memory, int fd, uint64_t offset, uint6
 		return -errno;
 	/* Guest secrets do not belong into a core dump. */
 	madvise(host, size, MADV_DONTDUMP);
+	/* Large pages where the host gives shared memory any on advice (shmem_enabled). */
+	madvise(host, size, MADV_HUGEPAGE);
 
 	region = &memory->regions[memory->count++];
 	region->gpa = gpa;

@@ -67,7 +67,7 @@ def test_a_guest_sees_its_disks_grow(host: Board) -> None:
         refused(host, "/tmp/q 16M", "back end is a program")
         refused(host, "/tmp/other 16M", "no --disk")
         refused(host, "root 16M 17M", "one word too many", 2)
-        refused(host, "root 0", "0 bytes", 2)
+        refused(host, "root 0", "SIZE is 0", 2)
         assert resize(host, "/tmp/q") == 4 * MIB
         for device, mib in (("vda", 16), ("vdb", 8), ("vdc", 8), ("vdd", 4)):
             has(vm, device, mib)

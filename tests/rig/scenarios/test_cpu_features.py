@@ -4,6 +4,7 @@ under the jail."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from board import Board
@@ -44,6 +45,27 @@ def test_no_counters_unless_asked_for(host: Board) -> None:
         vm.ends(0, "poweroff -f")
 
 
+def large_pages(host: Board, vm: Vm) -> int:
+    """KiB of guest memory that the machine has mapped as large pages."""
+    return int(host.check(f"grep -A25 guest-ram /proc/{vm.pid()}/smaps | "
+                          "sed -n 's/^ShmemPmdMapped: *\\([0-9]*\\).*/\\1/p'"))
+
+
+@on(A)
+def test_large_pages_on_advice(host: Board) -> None:
+    """Where the host gives shared memory any to those who ask for them, and not by default."""
+    choice = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    assert "[never]" in host.file(choice)
+    host.check(f"echo advise >{choice}")
+    try:
+        with Vm(host) as vm:
+            vm.up()
+            assert large_pages(host, vm) > 16 << 10
+            vm.ends(0, "poweroff -f")
+    finally:
+        host.check(f"echo never >{choice}")
+
+
 def huge_pages_free(host: Board) -> int:
     return int(re.findall(r"HugePages_Free:\s+(\d+)", host.file("/proc/meminfo"))[0])
 
@@ -68,3 +90,19 @@ def test_huge_pages(host: Board) -> None:
     assert huge_pages_free(host) == 70
     assert not state.leftovers(host)
     host.check(f"echo 0 >{pool}; rm /tmp/d")
+
+
+@on(A)
+def test_more_memory_than_the_host_has(host: Board) -> None:
+    """The host has 2 GiB; what a guest does not touch it does not have."""
+    told = json.loads(host.check(f"bpmp-vmm layout {FILES} --memory 256G --json"))
+    ram = [row for row in told["addresses"] if row["address"] == 0x40000000]
+    assert [row["size"] for row in ram] == [256 << 30]
+    host.check(f"bpmp-vmm check {FILES} --memory 256G")
+    with Vm(host, memory="8G") as vm:
+        vm.up()
+        total = int(vm.guest("sed -n 's/^MemTotal: *//p' /proc/meminfo").split()[0])
+        assert total > 7900 << 10
+        vm.guest("dd if=/dev/urandom of=/tmp/a bs=1M count=4 2>/dev/null; cp /tmp/a /tmp/b")
+        assert vm.guest("cmp /tmp/a /tmp/b && echo same") == "same"
+        vm.ends(0, "poweroff -f")

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A shared directory's device: what of it is the machine's (virtio 1.2, section 5.11). */
+#include "devices/virtio/fs.h"
+#include "devices/virtio/vhost_user_back.h"
+#include "devices/virtio/virtio_device.h"
+#include "tests/unit/fakes.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/virtio_driver.h"
+#include "vmm/base/layout.h"
+#include "vmm/base/unix_socket.h"
+#include "vmm/base/util.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct test_ram ram;
+static struct layout layout;
+static struct mmio_bus bus;
+static struct event_loop loop;
+static struct machine machine;
+static struct vhost_user_back back;
+static pthread_t thread;
+static int listener;
+
+/* One that has the notification queue's feature, and a bit that nobody knows. */
+static const struct vhost_user_back_device server = { .features = 3, .queue_count = 2 };
+
+static void *serve(void *argument)
+{
+	int socket = accept(listener, NULL, NULL);
+
+	(void)argument;
+	vhost_user_back_init(&back, socket, &server);
+	for (;;) {
+		struct pollfd wait = { .fd = socket, .events = POLLIN };
+
+		poll(&wait, 1, -1);
+		if (vhost_user_back_receive(&back) != 0)
+			break;
+	}
+	vhost_user_back_close(&back);
+	close(socket);
+	return NULL;
+}
+
+static void begin(void)
+{
+	fake_log_capture();
+	fixture_create();
+	test_ram_open(&ram, 0x100000);
+	layout_init(&layout);
+	cr_assert_eq(event_loop_open(&loop), 0);
+	machine = (struct machine){
+		.layout = &layout,
+		.bus = &bus,
+		.loop = &loop,
+		.memory = &ram.memory,
+		.memory_fd = ram.fd,
+	};
+	listener = unix_socket_listen(fixture_path("socket"), 1, 0600);
+	cr_assert_geq(listener, 0);
+}
+
+static void end(void)
+{
+	close(listener);
+	event_loop_close(&loop);
+	test_ram_close(&ram);
+	fixture_remove();
+}
+
+TestSuite(fs, .init = begin, .fini = end, .timeout = 30);
+
+static struct device *create(const char *tag)
+{
+	const struct fs_options options = { .vhost_user = fixture_path("socket"), .tag = tag };
+	struct device *device;
+
+	cr_assert_eq(fcntl(listener, F_SETFL, 0), 0);
+	pthread_create(&thread, NULL, serve, NULL);
+	cr_assert_eq(fs_create(&machine, &options, &device), 0);
+	return device;
+}
+
+static void destroy(struct device *device)
+{
+	device->ops->destroy(device);
+	pthread_join(thread, NULL);
+}
+
+static const struct virtio_mmio *registers(struct device *device)
+{
+	return &container_of(device, struct virtio_device, device)->mmio;
+}
+
+/* 5.11.4: the tag fills its field with zeroes, and how many queues there are for requests. */
+Test(fs, configuration_is_tag_and_queues_5_11_4)
+{
+	static const uint8_t expected[40] = "docs\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+					    "\0\0\0\0\0\0\0\1\0\0";
+	struct device *device = create("docs");
+	const struct virtio_mmio *mmio = registers(device);
+
+	cr_assert_eq(mmio->device_id, 26);
+	cr_assert_eq(mmio->config_size, sizeof(expected));
+	cr_assert_arr_eq(mmio->config, expected, sizeof(expected));
+	cr_assert(mmio->config_is_ours, "the driver cannot write to it (5.11.4.1)");
+	destroy(device);
+}
+
+/* 5.11.4: one of 36 bytes ends without a zero. */
+Test(fs, longest_tag_5_11_4)
+{
+	const char *tag = "0123456789abcdefghijklmnopqrstuvwxyz";
+	struct device *device = create(tag);
+
+	cr_assert_arr_eq(registers(device)->config, tag, FS_TAG_SIZE);
+	cr_assert_eq(registers(device)->config[FS_TAG_SIZE], 1);
+	destroy(device);
+}
+
+/* 5.11.2, 5.11.3: hiprio and one for requests; without the feature there is no third. */
+Test(fs, offers_no_notification_queue_5_11_3)
+{
+	struct device *device = create("docs");
+
+	cr_assert_eq(registers(device)->features & 0xffffff, 0);
+	cr_assert_eq(registers(device)->queue_count, 2);
+	destroy(device);
+}
