@@ -2,6 +2,7 @@
 #include "devices/virtio/net_passt.h"
 
 #include "devices/virtio/net.h"
+#include "devices/virtio/net_resolver.h"
 #include "devices/virtio/net_tap.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program.h"
@@ -20,17 +21,44 @@
 
 #define PACKAGE		 "passt"
 
+/* Of add_resolver(). */
+#define RESOLVER_WORDS	 2u
+
 /* passt(1). What is longer than 1500 bytes would have no room in the guest's buffers. */
 static char *const fixed[] = { "passt", "--foreground", "--quiet", "--no-map-gw", "--mtu", "1500",
 	"--fd", "3" };
 
+/* Link-local, which no network has that a host is in; guests send it to their router, passt. */
+#define RESOLVER_OF_GUEST "169.254.1.1"
+
+/*
+ * A name server on the host's loopback, where the guest reaches nothing else: passt forwards there
+ * what the guest sends to this address, UDP to port 53 alone. Nothing tells the guest of it, since
+ * --dns, which would, takes the host's own out of use.
+ */
+static size_t add_resolver(char **arguments)
+{
+	static char forward[] = "--dns-forward", guest[] = RESOLVER_OF_GUEST;
+	char host[NET_RESOLVER_ADDRESS_SIZE];
+
+	if (!net_resolver_is_on_loopback("/etc/resolv.conf", host))
+		return 0;
+	log_info("--net user: the host's name server, %s, is %s to the guest; nobody tells the "
+		 "guest, so name it there",
+		host, guest);
+	arguments[0] = forward;
+	arguments[1] = guest;
+	return RESOLVER_WORDS;
+}
+
 static int start(struct worker *passt, const struct net_options *options, int theirs)
 {
-	char *arguments[ARRAY_SIZE(fixed) + 2 * NET_MAX_FORWARDS + 1] = { NULL };
+	char *arguments[ARRAY_SIZE(fixed) + RESOLVER_WORDS + 2 * NET_MAX_FORWARDS + 1] = { NULL };
 	char tcp[] = "--tcp-ports", udp[] = "--udp-ports", ports[NET_MAX_FORWARDS][32];
 	size_t count = ARRAY_SIZE(fixed);
 
 	memcpy(arguments, fixed, sizeof(fixed));
+	count += add_resolver(arguments + count);
 	for (size_t i = 0; i < options->forward_count; i++) {
 		const struct net_forward *forward = &options->forwards[i];
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -75,3 +76,22 @@ def test_ends_with_the_vm_and_the_vm_with_it(host: Board, network: None) -> None
         vm.session.wait(20)
         host.idle(0.5)
         assert not state.leftovers(host)
+
+
+@on(A_PROGRAMS)
+def test_a_name_server_on_the_host_s_loopback(host: Board, network: None) -> None:
+    """As systemd-resolved's: the guest gets answers at an address of which the log tells."""
+    server = host.start("exec rig-resolver", "resolver", terminal=False)
+    server.wait_for("serving", 20)
+    host.check("echo nameserver 127.0.0.53 >/etc/resolv.conf")
+    try:
+        with Vm(host, OPTION) as vm:
+            vm.up()
+            configure(vm)
+            address = re.search(r"127\.0\.0\.53, is (\S+) to the guest", vm.log())[1]
+            assert "192.0.2.7" in vm.guest(f"nslookup some.name {address}", 60)
+            vm.ends(0, "poweroff -f")
+    finally:
+        host.run("rm /etc/resolv.conf")
+        server.kill(signal.SIGTERM)
+        server.wait(20)
