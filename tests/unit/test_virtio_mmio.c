@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 TestSuite(virtio_mmio, .init = open_device, .fini = close_device, .timeout = 30);
 
@@ -410,4 +411,42 @@ Test(virtio_mmio, write_only_registers_read_0)
 	test_driver_start(&mmio, TEST_VERSION_1 | 1, rings, 2);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
 		cr_assert_eq(get(registers[i]), 0, "0x%x", (unsigned int)registers[i]);
+}
+
+static rlim_t lowest_free(void)
+{
+	int fd = dup(ram.fd);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	return (rlim_t)fd;
+}
+
+/* One descriptor after the other is the one too many; none is left behind. */
+Test(virtio_mmio, host_without_descriptors)
+{
+	const rlim_t needed = 2 + 2 * QUEUES;
+	struct rlimit limit;
+	rlim_t first;
+
+	virtio_mmio_close(&mmio);
+	first = lowest_free();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (rlim_t extra = 0; extra < needed; extra++) {
+		const struct rlimit few = { first + extra, limit.rlim_max };
+		const struct virtio_mmio_options options = {
+			.name = "test",
+			.queue_count = QUEUES,
+			.config = "",
+			.front = &back_end.front,
+			.memory = &ram.memory,
+			.failed = failed,
+		};
+
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		cr_assert_eq(virtio_mmio_init(&mmio, &options), -EMFILE, "%d", (int)extra);
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		cr_assert_eq(lowest_free(), first);
+	}
+	open_with("", 0);
 }
