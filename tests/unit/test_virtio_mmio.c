@@ -3,6 +3,7 @@
 #include "tests/unit/virtio_mmio_bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -10,6 +11,11 @@ TestSuite(virtio_mmio, .init = open_device, .fini = close_device, .timeout = 30)
 
 Test(virtio_mmio, says_what_it_is_4_2_2)
 {
+	cr_assert_eq(eventfd_count(mmio.config_fd), 0);
+	for (uint32_t i = 0; i < QUEUES; i++)
+		cr_assert_eq(eventfd_count(mmio.queues[i].call_fd) +
+				eventfd_count(mmio.queues[i].kick_fd),
+			0, "nothing has happened yet");
 	cr_assert_eq(get(VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
 	cr_assert_eq(get(VIRTIO_MMIO_VERSION), 2);
 	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_ID), 3);
@@ -362,6 +368,7 @@ Test(virtio_mmio, configuration_that_nobody_has)
 	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
 	fake_front_with_config(&back_end, 3);
 	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
+	cr_assert_neq(fcntl(STDIN_FILENO, F_GETFD), -1, "what was not opened was closed");
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.
