@@ -11,6 +11,7 @@ TestSuite(virtio_mmio, .init = open_device, .fini = close_device, .timeout = 30)
 
 Test(virtio_mmio, says_what_it_is_4_2_2)
 {
+	cr_assert_null(mmio.page.bytes, "it traps");
 	cr_assert_eq(eventfd_count(mmio.config_fd), 0);
 	for (uint32_t i = 0; i < QUEUES; i++)
 		cr_assert_eq(eventfd_count(mmio.queues[i].call_fd) +
@@ -353,9 +354,31 @@ Test(virtio_mmio, no_configuration_at_all)
 	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 1);
 }
 
+/* 4.2.2: it ends where the registers end. */
+Test(virtio_mmio, longest_configuration)
+{
+	uint8_t config[VIRTIO_MMIO_MAX_CONFIG + 1] = { 0 };
+	struct virtio_mmio_options options = {
+		.name = "test",
+		.queue_count = 1,
+		.config = config,
+		.config_size = sizeof(config),
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), -EINVAL);
+	options.config_size--;
+	config[VIRTIO_MMIO_MAX_CONFIG - 1] = 7;
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_SIZE - 1, 1), 7);
+}
+
 Test(virtio_mmio, configuration_that_nobody_has)
 {
-	const struct virtio_mmio_options options = {
+	struct virtio_mmio_options options = {
 		.name = "test",
 		.queue_count = 1,
 		.config_size = 4,
@@ -368,6 +391,9 @@ Test(virtio_mmio, configuration_that_nobody_has)
 	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
 	fake_front_with_config(&back_end, 3);
 	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
+	cr_assert_not_null(strstr(fake_log_text(), "test: cannot set up the virtio device: "));
+	options.fast = true;
+	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "with a page as well");
 	cr_assert_neq(fcntl(STDIN_FILENO, F_GETFD), -1, "what was not opened was closed");
 }
 
@@ -455,5 +481,8 @@ Test(virtio_mmio, host_without_descriptors)
 		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 		cr_assert_eq(lowest_free(), first);
 	}
+	open_with("", 0);
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(lowest_free(), first);
 	open_with("", 0);
 }
