@@ -25,7 +25,8 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $@)
 COMMON := -std=gnu11 -D_GNU_SOURCE -DBPMP_VMM_VERSION='"$(VERSION)"' -I. -pthread $(WARNINGS)
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -mbranch-protection=standard
-LIBS := -lfdt -lseccomp -lcap-ng -ljson-c -lz -lzstd
+PORTABLE_LIBS := -lfdt -lseccomp -ljson-c -lz -lzstd
+LIBS := $(PORTABLE_LIBS) -lcap-ng
 
 sources := $(sort $(wildcard vmm/*.c vmm/base/*.c devices/*.c devices/*/*.c arch/aarch64/*.c \
 	fdt/*.c seccomp/*.c))
@@ -98,12 +99,12 @@ $(native)/libvmm.a: $(native_objects)
 
 $(native)/unit: $(unit_objects) $(native)/libvmm.a
 	$(call say,LD)
-	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion -lfdt -ljson-c -lz -lzstd -o $@
+	$(Q)$(CC) $(sanitize) -pthread $(unit_objects) $(native)/libvmm.a -lcriterion $(PORTABLE_LIBS) -o $@
 
 $(native)/audit-replay: $(native)/tests/replay/main.o $(native)/tests/replay/audit_replay.o \
 		$(native)/libvmm.a
 	$(call say,LD)
-	$(Q)$(CC) $(sanitize) -pthread $^ -lfdt -o $@
+	$(Q)$(CC) $(sanitize) -pthread $^ $(PORTABLE_LIBS) -o $@
 
 unit: $(native)/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -127,7 +128,7 @@ $(fuzz_build)/libvmm.a: $(fuzz_objects)
 
 $(fuzzers): $(fuzz_build)/%: $(fuzz_build)/tests/fuzz/%.o $(fuzz_build)/libvmm.a
 	$(call say,LD)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ -lfdt -ljson-c -lz -lzstd -o $@
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread $^ $(PORTABLE_LIBS) -o $@
 
 fuzz: $(fuzzers)
 	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers)

@@ -4,6 +4,7 @@
 #include "devices/virtio/block.h"
 #include "devices/virtio/block_image.h"
 #include "seccomp/landlock.h"
+#include "seccomp/program_filter.h"
 #include "vmm/base/log.h"
 #include "vmm/base/program.h"
 #include "vmm/base/unix_socket.h"
@@ -39,8 +40,8 @@ static int double_commas(char *to, size_t size, const char *text)
 	return 0;
 }
 
-static int start(
-	struct worker *worker, const struct block_options *options, bool is_device, int rules)
+static int start(struct worker *worker, const struct block_options *options, bool is_device,
+	int rules, const struct sock_fprog *filter)
 {
 	const char *read_only = options->read_only ? "on" : "off";
 	char name[] = NAME, blockdev[] = "--blockdev", export[] = "--export";
@@ -71,6 +72,7 @@ static int start(
 			.fds = &listener,
 			.fd_count = 1,
 			.rules = rules,
+			.filter = filter,
 			.stop_signal = SIGINT,
 			/* Root's own way to open what is another user's. */
 			.capabilities = 1u << CAP_DAC_OVERRIDE,
@@ -88,6 +90,7 @@ int block_program_check(void)
 int block_program_start(struct worker *worker, const struct block_options *options)
 {
 	struct block_image image;
+	struct sock_fprog filter = { 0 };
 	int rules, error = block_image_open(&image, options);
 
 	if (error != 0)
@@ -104,7 +107,10 @@ int block_program_start(struct worker *worker, const struct block_options *optio
 	/* With the lock: the program takes its own. */
 	block_image_close(&image);
 	if (error == 0)
-		error = start(worker, options, S_ISBLK(image.mode), rules);
+		error = program_filter_make(&filter);
+	if (error == 0)
+		error = start(worker, options, S_ISBLK(image.mode), rules, &filter);
+	free(filter.filter);
 	close_fd(&rules);
 	return error;
 }

@@ -32,7 +32,7 @@ enum vhost_user_request {
 	 * Not the protocol's: the machine's to a disk's worker. The disk becomes `u64` bytes long;
 	 * 0: as long as its image is by now. Answered with a u64, an errno or 0.
 	 */
-	VHOST_USER_RESIZE = 1000,
+	VHOST_USER_RESIZE = 200,
 };
 
 /* Header flags. */

@@ -30,6 +30,9 @@ static void request(const char *line, size_t length)
 	check(error == 0 || error == -EINVAL);
 	check((error == 0) == (problem[0] == '\0'));
 	check(error || parsed.command < CONTROL_COMMANDS);
+	if (error == 0 && parsed.command == CONTROL_RESIZE)
+		check(parsed.disk[0] != '\0' && strlen(parsed.disk) < sizeof(parsed.disk) &&
+			parsed.size < INT64_MAX);
 }
 
 static void answer(const char *text)

@@ -12,6 +12,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -55,12 +56,19 @@ static void queue_stopping(struct vhost_user_back *back, uint32_t index)
 	check(index < QUEUES && back->queues[index].started);
 }
 
+static int resize(struct vhost_user_back *back, uint64_t bytes)
+{
+	check(back->message.header.size == sizeof(bytes));
+	return bytes % 2 == 0 ? 0 : -EINVAL;
+}
+
 static const struct vhost_user_back_device device = {
 	.features = 0x5,
 	.queue_count = QUEUES,
 	.config = "0123456789",
 	.config_size = 10,
 	.queue_stopping = queue_stopping,
+	.resize = resize,
 };
 
 static void fit_memory_table(uint8_t *payload, size_t size)

@@ -91,10 +91,11 @@ def helper(where: str, name: str) -> Path:
     """A program of tests/rig/host, guest or both, built for arm64 and linked statically."""
     source = RIG / where / f"{name}.c"
     program = BUILD / where / name
-    if not _is_new(program, [source]):
+    # Some include what the program under test has.
+    if not _is_new(program, [source, *TOP.glob("devices/virtio/*.h"), *source.parent.glob("*.h")]):
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
-                        "-static", "-o", str(program), str(source)], check=True)
+                        "-static", f"-I{TOP}", "-o", str(program), str(source)], check=True)
     return program
 
 
@@ -126,15 +127,21 @@ def libraries(program: Path, *roots: Path) -> list[tuple[str, Path]]:
 
 
 def _add_needed(program: Path, found: dict[str, Path], roots: tuple[Path, ...]) -> None:
+    for name in _needed(program):
+        target = f"/lib/{name}"
+        if target not in found:
+            found[target] = _find_library(name, roots)
+            _add_needed(found[target], found, roots)
+
+
+@functools.cache
+def _needed(program: Path) -> list[str]:
+    """The names of what it is linked with."""
     listing = subprocess.run([f"{CROSS}readelf", "-ldW", str(program)], stdout=subprocess.PIPE,
                              text=True, check=True).stdout
-    for line in listing.splitlines():
-        if "(NEEDED)" in line or "program interpreter:" in line:
-            name = line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
-            target = f"/lib/{name}"
-            if target not in found:
-                found[target] = _find_library(name, roots)
-                _add_needed(found[target], found, roots)
+    return [line.split("[")[1].rstrip("]").split(": ")[-1].split("/")[-1]
+            for line in listing.splitlines()
+            if "(NEEDED)" in line or "program interpreter:" in line]
 
 
 def _find_library(name: str, roots: tuple[Path, ...]) -> Path:

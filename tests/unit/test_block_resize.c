@@ -133,3 +133,29 @@ Test(block_resize, a_worker_that_is_gone_fails_the_device)
 	device_guest.failure = 0;
 	block_guest_end();
 }
+
+/* An errno is what a worker says, not what the machine believes: anything larger is none. */
+Test(block_resize, an_answer_that_makes_no_sense_is_the_end)
+{
+	const struct vhost_user_header header = { VHOST_USER_RESIZE,
+		VHOST_USER_VERSION | VHOST_USER_REPLY, sizeof(uint64_t) };
+	static const struct {
+		uint64_t answer;
+		int error;
+	} answers[] = {
+		{ 0, 0 }, { ENOSPC, -ENOSPC }, { 4095, -4095 }, { 4096, -EPROTO },
+		{ UINT64_MAX, -EPROTO }, { 0, -EPROTO }, /* the stream is not trusted any more */
+	};
+	struct vhost_user_front front;
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	front = (struct vhost_user_front){ .name = "test", .socket = pair[0], .deadline_ms = 5000 };
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		cr_assert_eq(write(pair[1], &header, sizeof(header)), (ssize_t)sizeof(header));
+		cr_assert_eq(write(pair[1], &answers[i].answer, sizeof(uint64_t)), 8);
+		cr_assert_eq(vhost_user_front_resize(&front.front, LARGER), answers[i].error);
+	}
+	close(pair[0]);
+	close(pair[1]);
+}

@@ -87,7 +87,7 @@ Test(program, has_what_it_was_given_and_no_more)
 	cr_assert_geq(dup(open("/dev/zero", O_RDONLY)), 0); /* not for it */
 	assert_answer(script, "[True, True, False, False] /dev/null /dev/null\n");
 	cr_assert_not_null(strstr(fake_log_text(),
-		"python3: no new privileges, capabilities dropped; off: seccomp, Landlock"));
+		"python3: no new privileges, capabilities dropped; off: seccomp Landlock"));
 }
 
 Test(program, has_no_privileges_and_no_environment)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +26,12 @@ struct start {
 	const char *path;
 	char **arguments;
 	uint32_t capabilities;
+	const struct sock_fprog *filter;
 	bool jailed;
 };
 
 /* What stands for the jail: the program's system calls are not ours to list. */
-static int lock_in(uint32_t capabilities, int rules)
+static int lock_in(uint32_t capabilities, int rules, const struct sock_fprog *filter)
 {
 	const struct rlimit none = { 0, 0 };
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -47,7 +49,9 @@ static int lock_in(uint32_t capabilities, int rules)
 	if (syscall(SYS_capset, &header, sets) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
-	return rules < 0 ? 0 : (int)syscall(SYS_landlock_restrict_self, rules, 0);
+	if (rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		return -1;
+	return filter == NULL ? 0 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
 }
 
 /* In the child: async-signal-safe calls only. */
@@ -64,7 +68,7 @@ static void become_program(const void *argument, int rules)
 	sigaddset(&deaf, SIGHUP);
 	sigaddset(&deaf, SIGQUIT);
 	sigprocmask(SIG_SETMASK, &deaf, NULL);
-	if (!start->jailed || lock_in(start->capabilities, rules) == 0)
+	if (!start->jailed || lock_in(start->capabilities, rules, start->filter) == 0)
 		execve(start->path, start->arguments, environment);
 }
 
@@ -116,6 +120,7 @@ int program_start(struct worker *worker, const struct program *program, int sock
 		.path = path,
 		.arguments = program->arguments,
 		.capabilities = program->capabilities,
+		.filter = program->filter,
 		.jailed = getenv(WORKER_UNJAILED_VARIABLE) == NULL,
 	};
 	int error;
@@ -147,9 +152,12 @@ int program_start(struct worker *worker, const struct program *program, int sock
 		return error;
 	}
 	if (start.jailed)
-		log_info("%s: no new privileges, capabilities dropped%s; off: seccomp%s",
-			program->name, program->rules >= 0 ? ", Landlock" : "",
-			program->rules >= 0 ? "" : ", Landlock");
+		log_info("%s: no new privileges, capabilities dropped%s%s%s%s%s", program->name,
+			program->rules >= 0 ? ", Landlock" : "",
+			program->filter != NULL ? ", seccomp (a list of what is denied)" : "",
+			program->filter == NULL || program->rules < 0 ? "; off:" : "",
+			program->filter == NULL ? " seccomp" : "",
+			program->rules < 0 ? " Landlock" : "");
 	else
 		log_warning("%s: no jail", program->name);
 	return 0;

@@ -6,7 +6,7 @@
  *   rig-disk records DEVICE COUNT        writes "record NUMBER" into block after block of 4 KiB and
  *                                        says "acked NUMBER" when fsync() has returned
  *   rig-disk requests DEVICE COUNT       COUNT requests of one sector, one after the other: writes
- *                                        and reads in turns
+ *                                        and reads in turns; says how many nanoseconds each took
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BLOCK 4096
@@ -41,10 +42,19 @@ static int records(int fd, unsigned int count)
 	return 0;
 }
 
+static int64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
 static int requests(const char *path, unsigned int count)
 {
 	static char sector[512] __attribute__((aligned(BLOCK)));
 	int fd = open(path, O_RDWR | O_DIRECT);
+	int64_t before = now();
 
 	for (unsigned int i = 0; i < count && fd >= 0; i++) {
 		off_t offset = (off_t)(i / 2 % 4096) * 512;
@@ -54,6 +64,8 @@ static int requests(const char *path, unsigned int count)
 		if (done != (ssize_t)sizeof(sector))
 			return -1;
 	}
+	if (count > 0)
+		printf("%lld\n", (long long)((now() - before) / count));
 	return fd < 0 ? -1 : close(fd);
 }
 
