@@ -333,21 +333,24 @@ int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm)
 
 static const struct mmio_ops register_ops = { .read = mmio_read, .write = mmio_write };
 
+static int open_eventfd(int *fd)
+{
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return *fd < 0 ? -errno : 0;
+}
+
 static int open_eventfds(struct virtio_mmio *mmio)
 {
-	const int flags = EFD_CLOEXEC | EFD_NONBLOCK;
+	int error = open_eventfd(&mmio->config_fd);
 
-	mmio->config_fd = eventfd(0, flags);
-	mmio->error_fd = eventfd(0, flags);
-	if (mmio->config_fd < 0 || mmio->error_fd < 0)
-		return -errno;
-	for (uint32_t i = 0; i < mmio->queue_count; i++) {
-		mmio->queues[i].kick_fd = eventfd(0, flags);
-		mmio->queues[i].call_fd = eventfd(0, flags);
-		if (mmio->queues[i].kick_fd < 0 || mmio->queues[i].call_fd < 0)
-			return -errno;
+	if (error == 0)
+		error = open_eventfd(&mmio->error_fd);
+	for (uint32_t i = 0; i < mmio->queue_count && error == 0; i++) {
+		error = open_eventfd(&mmio->queues[i].kick_fd);
+		if (error == 0)
+			error = open_eventfd(&mmio->queues[i].call_fd);
 	}
-	return 0;
+	return error;
 }
 
 int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options *options)

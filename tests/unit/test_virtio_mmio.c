@@ -3,12 +3,20 @@
 #include "tests/unit/virtio_mmio_bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 TestSuite(virtio_mmio, .init = open_device, .fini = close_device, .timeout = 30);
 
 Test(virtio_mmio, says_what_it_is_4_2_2)
 {
+	cr_assert_null(mmio.page.bytes, "it traps");
+	cr_assert_eq(eventfd_count(mmio.config_fd), 0);
+	for (uint32_t i = 0; i < QUEUES; i++)
+		cr_assert_eq(eventfd_count(mmio.queues[i].call_fd) +
+				eventfd_count(mmio.queues[i].kick_fd),
+			0, "nothing has happened yet");
 	cr_assert_eq(get(VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
 	cr_assert_eq(get(VIRTIO_MMIO_VERSION), 2);
 	cr_assert_eq(get(VIRTIO_MMIO_DEVICE_ID), 3);
@@ -346,9 +354,31 @@ Test(virtio_mmio, no_configuration_at_all)
 	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_CONFIG, 8), 1);
 }
 
+/* 4.2.2: it ends where the registers end. */
+Test(virtio_mmio, longest_configuration)
+{
+	uint8_t config[VIRTIO_MMIO_MAX_CONFIG + 1] = { 0 };
+	struct virtio_mmio_options options = {
+		.name = "test",
+		.queue_count = 1,
+		.config = config,
+		.config_size = sizeof(config),
+		.front = &back_end.front,
+		.memory = &ram.memory,
+		.failed = failed,
+	};
+
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), -EINVAL);
+	options.config_size--;
+	config[VIRTIO_MMIO_MAX_CONFIG - 1] = 7;
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	cr_assert_eq(mmio.region.ops->read(&mmio.region, VIRTIO_MMIO_SIZE - 1, 1), 7);
+}
+
 Test(virtio_mmio, configuration_that_nobody_has)
 {
-	const struct virtio_mmio_options options = {
+	struct virtio_mmio_options options = {
 		.name = "test",
 		.queue_count = 1,
 		.config_size = 4,
@@ -361,6 +391,10 @@ Test(virtio_mmio, configuration_that_nobody_has)
 	cr_assert_eq(virtio_mmio_init(&other, &options), -ENOTSUP);
 	fake_front_with_config(&back_end, 3);
 	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "less than there should be");
+	cr_assert_not_null(strstr(fake_log_text(), "test: cannot set up the virtio device: "));
+	options.fast = true;
+	cr_assert_eq(virtio_mmio_init(&other, &options), -EREMOTEIO, "with a page as well");
+	cr_assert_neq(fcntl(STDIN_FILENO, F_GETFD), -1, "what was not opened was closed");
 }
 
 /* 2.2.2: what was accepted once is accepted after every reset; what was refused once may be mended.
@@ -410,4 +444,45 @@ Test(virtio_mmio, write_only_registers_read_0)
 	test_driver_start(&mmio, TEST_VERSION_1 | 1, rings, 2);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
 		cr_assert_eq(get(registers[i]), 0, "0x%x", (unsigned int)registers[i]);
+}
+
+static rlim_t lowest_free(void)
+{
+	int fd = dup(ram.fd);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	return (rlim_t)fd;
+}
+
+/* One descriptor after the other is the one too many; none is left behind. */
+Test(virtio_mmio, host_without_descriptors)
+{
+	const rlim_t needed = 2 + 2 * QUEUES;
+	struct rlimit limit;
+	rlim_t first;
+
+	virtio_mmio_close(&mmio);
+	first = lowest_free();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (rlim_t extra = 0; extra < needed; extra++) {
+		const struct rlimit few = { first + extra, limit.rlim_max };
+		const struct virtio_mmio_options options = {
+			.name = "test",
+			.queue_count = QUEUES,
+			.config = "",
+			.front = &back_end.front,
+			.memory = &ram.memory,
+			.failed = failed,
+		};
+
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		cr_assert_eq(virtio_mmio_init(&mmio, &options), -EMFILE, "%d", (int)extra);
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		cr_assert_eq(lowest_free(), first);
+	}
+	open_with("", 0);
+	virtio_mmio_close(&mmio);
+	cr_assert_eq(lowest_free(), first);
+	open_with("", 0);
 }

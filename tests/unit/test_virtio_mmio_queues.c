@@ -228,6 +228,7 @@ Test(virtio_mmio_queues, as_many_queues_as_there_can_be)
 
 	virtio_mmio_close(&mmio);
 	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	cr_assert_eq(mmio.memory_fd, -1, "it comes with a VM");
 	mmio.memory_fd = ram.fd;
 	test_driver_prepare(&mmio, TEST_VERSION_1, rings, QUEUES);
 	set(VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_MAX_QUEUES - 1);
