@@ -79,6 +79,17 @@ static void open_more(struct net_tap *tap, const char *name, uint32_t pairs)
 	}
 }
 
+/*
+ * The kernel refuses a second user's open only where the tap was made for one queue. Of one that was
+ * made for several it would take frames away from the first user's VM, whose offloads we would
+ * change. A tap has a carrier from its first open until its last close. One that is down does not
+ * say, and nothing comes through it that could be taken.
+ */
+static bool is_open(const char *name)
+{
+	return vhost_host_is_tun(name) && vhost_host_has_carrier(name);
+}
+
 static int open_by_name(struct net_tap *tap, const char *name, uint32_t pairs)
 {
 	int error = 0;
@@ -92,7 +103,7 @@ static int open_by_name(struct net_tap *tap, const char *name, uint32_t pairs)
 	}
 	/* The kernel tells a tap that was made for several queues from one that was not by EINVAL.
 	 */
-	tap->fd = open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
+	tap->fd = is_open(name) ? -EBUSY : open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
 	if (tap->fd >= 0) {
 		open_more(tap, name, pairs);
 		return 0;

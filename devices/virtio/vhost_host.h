@@ -16,5 +16,7 @@ int vhost_host_ioctl_value(int fd, unsigned long request, unsigned long value);
 /* Whether the host has a network interface of this name, and whether it is tun's, not macvtap's. */
 bool vhost_host_has_interface(const char *name);
 bool vhost_host_is_tun(const char *name);
+/* Whether it has a carrier, which is not known, and false, while it is down. */
+bool vhost_host_has_carrier(const char *name);
 
 #endif

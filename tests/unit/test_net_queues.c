@@ -53,15 +53,20 @@ static void failed(struct virtio_mmio *device, int error)
 	failure = error;
 }
 
-static void open_tap(uint32_t pairs)
+static int try_tap(uint32_t pairs)
 {
 	const struct net_options options = { .tap = "tap7", .fd = -1, .vhost = true };
 
 	fake_log_capture();
 	vhost_fake.features = TEST_VERSION_1;
 	vhost_fake.tap_name = "tap7";
+	return net_tap_open(&tap, &options, pairs);
+}
+
+static void open_tap(uint32_t pairs)
+{
 	vhost_fake.is_tun = true;
-	cr_assert_eq(net_tap_open(&tap, &options, pairs), 0, "%s", fake_log_text());
+	cr_assert_eq(try_tap(pairs), 0, "%s", fake_log_text());
 }
 
 static void begin(void)
@@ -300,6 +305,27 @@ Test(net_queues_tap, tap_for_one_queue_is_taken_with_one)
 	cr_assert_eq(tap.pair_count, 1);
 	cr_assert_not_null(strstr(fake_log_text(), "mode tap multi_queue"));
 	net_tap_close(&tap);
+}
+
+/* The kernel would let both have it, and take frames away from the first. */
+Test(net_queues_tap, tap_that_another_program_has_is_left_alone)
+{
+	vhost_fake.multi_queue = true;
+	vhost_fake.is_tun = true;
+	vhost_fake.has_carrier = true;
+	cr_assert_eq(try_tap(2), -EBUSY);
+	cr_assert_str_eq(fake_trace_text(), "");
+	cr_assert_not_null(strstr(fake_log_text(), "another program has it open"));
+}
+
+/* A carrier of another kind of interface's says nothing of that. */
+Test(net_queues_tap, interface_that_is_no_tap)
+{
+	vhost_fake.has_carrier = true;
+	vhost_fake.refused = TUNSETIFF;
+	vhost_fake.refusal = -EINVAL;
+	cr_assert_eq(try_tap(2), -EINVAL);
+	cr_assert_not_null(strstr(fake_log_text(), "it is no tap"));
 }
 
 Test(net_queues_tap, fewer_queues_than_asked_for)

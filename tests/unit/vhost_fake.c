@@ -99,6 +99,12 @@ bool vhost_host_is_tun(const char *name)
 	return vhost_fake.is_tun;
 }
 
+bool vhost_host_has_carrier(const char *name)
+{
+	(void)name;
+	return vhost_fake.has_carrier;
+}
+
 int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 {
 	unsigned int instance = find(vhost_fake.owners, vhost_fake.owner_count, fd);

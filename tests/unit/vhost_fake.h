@@ -20,6 +20,7 @@ struct vhost_fake {
 	/* The one interface: its name, whether it is tun's, its flags and address. */
 	const char *tap_name;
 	bool is_tun;
+	bool has_carrier;
 	bool multi_queue; /* it was made for several queues */
 	short tap_flags;
 	uint8_t mac[6];

@@ -11,6 +11,7 @@ from vm import Vm
 
 HOST, GUEST, PORT = "10.9.0.1", "10.9.0.2", 1234
 FLOWS, CHUNK = 20, 2000
+TOTAL, SEGMENT = 2000000, 1448
 OPTION = "--net tap=t0"
 
 
@@ -30,6 +31,25 @@ def work(host: Board, vm: Vm) -> list[int]:
     output = host.check(f"cd {tasks} && grep -l ^vhost- */comm | sort -n | while read t; do "
                         "sed -n 's/^voluntary_ctxt_switches:.//p' ${t%comm}status; done")
     return [int(count) for count in output.split()]
+
+
+def whole_segments(host: Board, vm: Vm) -> None:
+    """The tap leaves large segments to the guest: fewer frames than one for each segment."""
+    count = "cat /sys/class/net/eth0/statistics/rx_packets"
+    before = int(vm.guest(count))
+    assert host.check(f"rig-stream call tcp:{GUEST}:{PORT} {TOTAL} 100000", 180).startswith(str(TOTAL))
+    assert int(vm.guest(count)) - before < TOTAL // SEGMENT
+
+
+def second_user(host: Board, vm: Vm) -> None:
+    """Is told so, and takes nothing away from the first."""
+    whole_segments(host, vm)
+    for verb in ("check", ""):
+        seen, said = host.run(f"timeout 20 bpmp-vmm {verb} --kernel /guest/Image --console none "
+                              f"{OPTION}", 30)
+        assert seen == 3 and "another program has it open" in said, said
+    whole_segments(host, vm)
+    connect(host)
 
 
 def connect(host: Board, flows: int = FLOWS) -> None:
@@ -65,6 +85,7 @@ def test_pairs_are_used_and_changed_under_traffic(host: Board) -> None:
             connect(host)
             assert work(host, vm)[1] > before[1]
             if boot == 0:
+                second_user(host, vm)
                 vm.console.sendline("reboot -f")
         host.check(f"kill -KILL {state.worker(host, 'net-control')}")
         assert "net0 failed: killed by signal 9" in vm.ends(6)
