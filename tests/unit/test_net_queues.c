@@ -166,18 +166,14 @@ Test(net_queues, several_pairs_are_offered_with_their_control_queue)
 	cr_assert_eq(net_tap_queue_count(&tap), QUEUES);
 }
 
-/* 5.1.5, 5.1.6.5.5: multiqueue is off after a reset: only the first pair is used. The kernel takes
- * a queue of a tap's only while it is attached. */
+/* 5.1.5, 5.1.6.5.5: multiqueue is off after a reset: only the first pair is used, though the kernel
+ * has the queues of all. */
 Test(net_queues, driver_begins_with_one_pair)
 {
 	start_driver(MQ | CONTROL);
-	cr_assert_null(strstr(fake_trace_text(), "attach 0"));
-	cr_assert_not_null(
-		strstr(fake_trace_text(), "attach 1\npair 1:\nback end 0 fd\ndetach 1\n"), "%s",
-		fake_trace_text());
-	cr_assert_not_null(
-		strstr(fake_trace_text(), "attach 2\npair 2:\nback end 1 fd\ndetach 2\n"), "%s",
-		fake_trace_text());
+	cr_assert_null(strstr(fake_trace_text(), "attach"), "%s", fake_trace_text());
+	cr_assert_not_null(strstr(fake_trace_text(), "pair 1:\nback end 0 fd\n"));
+	cr_assert_not_null(strstr(fake_trace_text(), "pair 2:\nback end 1 fd\n"));
 }
 
 Test(net_queues, pairs_are_attached_and_detached_as_the_driver_says)
@@ -272,7 +268,7 @@ Test(net_queues, control_queue_without_multiqueue)
 	static const uint8_t bytes[] = { 4, 0, 2, 0 };
 
 	start_driver(CONTROL);
-	cr_assert_null(strstr(fake_trace_text(), "back end 0 fd\ndetach"));
+	cr_assert_null(strstr(fake_trace_text(), "pair 1:\nback end"));
 	fake_trace_clear();
 	cr_assert_eq(command(2, bytes, sizeof(bytes), 1), VIRTIO_NET_ERR);
 	cr_assert_str_eq(fake_trace_text(), "");
@@ -282,7 +278,7 @@ Test(net_queues, control_queue_without_multiqueue)
 Test(net_queues, multiqueue_without_a_control_queue)
 {
 	start_driver(MQ);
-	cr_assert_null(strstr(fake_trace_text(), "attach 0"));
+	cr_assert_null(strstr(fake_trace_text(), "attach"));
 	test_register_write(&mmio, VIRTIO_MMIO_STATUS, 0);
 	start_driver(0);
 	cr_assert_null(strstr(fake_trace_text(), "attach"));
