@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/net_control.h"
 
-#include "vmm/base/eventfd.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -39,9 +38,6 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 			return error;
 		}
 		control->used_pairs = attach ? pair + 1 : pair;
-		/* The kernel has given up waiting on a queue that was detached when it looked. */
-		if (attach)
-			event_signal(control->back.queues[pair].kick_fd);
 	}
 	return 0;
 }
@@ -106,7 +102,7 @@ void net_control_init(struct net_control *control, int socket, const int *taps, 
 	control->used_pairs = 1;
 	control->device = (struct vhost_user_back_device){
 		.features = BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_CTRL_VQ),
-		.queue_count = pair_count,
+		.queue_count = NET_CONTROL_QUEUE + 1,
 		.queue_stopping = stopping,
 	};
 	vhost_user_back_init(&control->back, socket, &control->device);

@@ -103,7 +103,6 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 	struct vhost_queue own = *queue;
 	uint32_t pair = queue->index / QUEUES_PER_PAIR;
 	struct vhost_front *served;
-	int error;
 
 	if (is_control(vhost, queue->index)) {
 		own.index = NET_CONTROL_QUEUE;
@@ -114,11 +113,7 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 		return 0;
 	own.index %= QUEUES_PER_PAIR;
 	served = &vhost->pairs[pair].kernel.front;
-	error = served->ops->start_queue(served, &own);
-	/* Before the control queue, which is the last. */
-	if (error == 0 && pair > 0 && own.index == 0)
-		error = vhost_user_front_give_kick(&vhost->control, pair, queue->kick_fd);
-	return error;
+	return served->ops->start_queue(served, &own);
 }
 
 static int stop_queue(struct vhost_front *front, uint32_t index)
@@ -172,7 +167,7 @@ int net_vhost_open(struct net_vhost *vhost, struct net_tap *tap, const char *nam
 
 int net_vhost_open_control(struct net_vhost *vhost, int socket, const char *name)
 {
-	return vhost_user_front_open(&vhost->control, socket, name, vhost->pair_count);
+	return vhost_user_front_open(&vhost->control, socket, name, NET_CONTROL_QUEUE + 1);
 }
 
 void net_vhost_close(struct net_vhost *vhost)

@@ -9,7 +9,6 @@
 #include "tests/unit/fakes.h"
 #include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_driver.h"
-#include "vmm/base/eventfd.h"
 #include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
@@ -187,17 +186,6 @@ Test(net_queues, pairs_are_attached_and_detached_as_the_driver_says)
 	cr_assert_str_eq(fake_trace_text(), "detach 2\ndetach 1\n");
 	cr_assert_eq(set_pairs(2), VIRTIO_NET_OK);
 	cr_assert_str_eq(fake_trace_text(), "attach 1\n");
-}
-
-/* vhost stops to wait for a queue's frames when it looks at it while it is detached. */
-Test(net_queues, a_queue_that_is_attached_is_looked_at_again)
-{
-	start_driver(MQ | CONTROL);
-	for (uint32_t i = 0; i < 2 * PAIRS; i++)
-		event_take(mmio.queues[i].kick_fd);
-	cr_assert_eq(set_pairs(2), VIRTIO_NET_OK);
-	for (uint32_t i = 0; i < 2 * PAIRS; i++)
-		cr_assert_eq(event_take(mmio.queues[i].kick_fd), i == 2, "queue %u", i);
 }
 
 /* 5.1.6.5.5: pairs from 1 to max_virtqueue_pairs; other commands are of features not offered. */
