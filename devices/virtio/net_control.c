@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/net_control.h"
 
+#include "devices/virtio/virtqueue_reader.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -45,13 +46,15 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 /* The answer to the command in hand. */
 static uint8_t serve_command(struct net_control *control)
 {
-	const struct virtqueue_chain *chain = &control->chain;
+	struct virtqueue_reader reader = {
+		.chain = &control->chain,
+		.memory = &control->back.memory,
+	};
 	struct command command;
 	uint32_t pairs;
 
-	if (chain->readable_bytes != sizeof(command) ||
-		virtqueue_copy_from_chain(
-			chain, &control->back.memory, &command, sizeof(command)) != sizeof(command))
+	if (control->chain.readable_bytes != sizeof(command) ||
+		!virtqueue_read(&reader, &command, sizeof(command)))
 		return VIRTIO_NET_ERR;
 	pairs = command.pairs[0] | (uint32_t)command.pairs[1] << 8;
 	if (command.class != VIRTIO_NET_CTRL_MQ ||
