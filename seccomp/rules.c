@@ -144,7 +144,6 @@ static const struct filter_rule vhost_start[] = {
 	{ ALLOW_IOCTL(VHOST_SET_VRING_ERR) },
 	{ ALLOW_IOCTL(VHOST_SET_VRING_CALL) },
 	{ ALLOW_IOCTL(TUNSETOFFLOAD) },
-	{ ALLOW_IOCTL(TUNSETQUEUE) },
 };
 
 /* And when it stops: on a vCPU thread, or on the event loop when the guest is reset. */

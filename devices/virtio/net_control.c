@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/net_control.h"
 
-#include "vmm/base/eventfd.h"
+#include "devices/virtio/virtqueue_reader.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -39,9 +39,6 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 			return error;
 		}
 		control->used_pairs = attach ? pair + 1 : pair;
-		/* The kernel has given up waiting on a queue that was detached when it looked. */
-		if (attach)
-			event_signal(control->back.queues[pair].kick_fd);
 	}
 	return 0;
 }
@@ -49,13 +46,15 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 /* The answer to the command in hand. */
 static uint8_t serve_command(struct net_control *control)
 {
-	const struct virtqueue_chain *chain = &control->chain;
+	struct virtqueue_reader reader = {
+		.chain = &control->chain,
+		.memory = &control->back.memory,
+	};
 	struct command command;
 	uint32_t pairs;
 
-	if (chain->readable_bytes != sizeof(command) ||
-		virtqueue_copy_from_chain(
-			chain, &control->back.memory, &command, sizeof(command)) != sizeof(command))
+	if (control->chain.readable_bytes != sizeof(command) ||
+		!virtqueue_read(&reader, &command, sizeof(command)))
 		return VIRTIO_NET_ERR;
 	pairs = command.pairs[0] | (uint32_t)command.pairs[1] << 8;
 	if (command.class != VIRTIO_NET_CTRL_MQ ||
@@ -106,7 +105,7 @@ void net_control_init(struct net_control *control, int socket, const int *taps, 
 	control->used_pairs = 1;
 	control->device = (struct vhost_user_back_device){
 		.features = BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_CTRL_VQ),
-		.queue_count = pair_count,
+		.queue_count = NET_CONTROL_QUEUE + 1,
 		.queue_stopping = stopping,
 	};
 	vhost_user_back_init(&control->back, socket, &control->device);

@@ -2,7 +2,7 @@
 /*
  * The worker of a network interface's control queue (virtio 1.2, 5.1.6.5), where the kernel serves
  * the other queues: how many pairs the driver uses, which is how many queues of the tap the host
- * steers frames into. The kernel drops what is sent on the others.
+ * steers frames into. What is sent on the others goes out all the same.
  */
 #ifndef DEVICES_VIRTIO_NET_CONTROL_H
 #define DEVICES_VIRTIO_NET_CONTROL_H
@@ -13,7 +13,7 @@
 #include "devices/virtio/net_tap.h"
 #include "devices/virtio/vhost_user_back.h"
 
-/* Of the worker's queues; number n after it stands for the receive queue of pair n, kicks alone. */
+/* The worker's one queue. */
 #define NET_CONTROL_QUEUE    0
 
 /* A change is work for all of the host's CPUs (the kernel waits for RCU): not one after the other.

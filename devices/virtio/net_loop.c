@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/net_loop.h"
 
+#include "devices/virtio/virtqueue_reader.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -71,12 +72,11 @@ static bool stream_took(struct net_worker *worker, int result)
 static bool send_frame(struct net_worker *worker)
 {
 	const struct virtqueue_chain *chain = &worker->chain;
+	struct virtqueue_reader reader = { .chain = chain, .memory = &worker->back.memory };
 	struct virtio_net_hdr_mrg_rxbuf header;
 	unsigned int count;
 
-	/* The driver may have cut the header into pieces (2.7.4.2). */
-	if (virtqueue_copy_from_chain(chain, &worker->back.memory, &header, sizeof(header)) !=
-			sizeof(header) ||
+	if (!virtqueue_read(&reader, &header, sizeof(header)) ||
 		!net_header_valid(
 			&header, worker->back.features, chain->readable_bytes - NET_HEADER_SIZE))
 		goto bad;

@@ -80,8 +80,8 @@ static void open_more(struct net_tap *tap, const char *name, uint32_t pairs)
 }
 
 /*
- * The kernel refuses a second user's open only where the tap was made for one queue. Of one that was
- * made for several it would take frames away from the first user's VM, whose offloads we would
+ * The kernel refuses a second user's open only where the tap was made for one queue. Of one that
+ * was made for several it would take frames away from the first user's VM, whose offloads we would
  * change. A tap has a carrier from its first open until its last close. One that is down does not
  * say, and nothing comes through it that could be taken.
  */

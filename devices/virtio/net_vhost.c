@@ -18,30 +18,14 @@ static int set_backend(struct vhost_kernel *kernel, uint32_t index, int fd)
 	return vhost_kernel_request(kernel, VHOST_NET_SET_BACKEND, &file, "VHOST_NET_SET_BACKEND");
 }
 
-static int attach(const struct net_vhost_pair *pair, bool attached)
-{
-	int error = net_tap_attach(pair->tap_fd, attached);
-
-	if (error != 0)
-		log_error("%s: the tap refuses to %s a queue: %s", pair->kernel.name,
-			attached ? "attach" : "detach", strerror(-error));
-	return error;
-}
-
-/* The kernel takes a tap's queue only while it is attached. */
+/*
+ * The kernel takes a queue of a tap's that is detached, too, and waits for its frames: nothing is
+ * to be done when it is attached (Linux, drivers/net/tun.c: __tun_detach() leaves it its tap).
+ */
 static int start(struct vhost_kernel *kernel, uint32_t index)
 {
-	struct net_vhost_pair *pair = container_of(kernel, struct net_vhost_pair, kernel);
-	int error, second;
-
-	if (!pair->detached)
-		return set_backend(kernel, index, pair->tap_fd);
-	error = attach(pair, true);
-	if (error != 0)
-		return error;
-	error = set_backend(kernel, index, pair->tap_fd);
-	second = attach(pair, false);
-	return error != 0 ? error : second;
+	return set_backend(
+		kernel, index, container_of(kernel, struct net_vhost_pair, kernel)->tap_fd);
 }
 
 /* It returns when the kernel is done with what it had taken from the queue. */
@@ -119,7 +103,6 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 	struct vhost_queue own = *queue;
 	uint32_t pair = queue->index / QUEUES_PER_PAIR;
 	struct vhost_front *served;
-	int error;
 
 	if (is_control(vhost, queue->index)) {
 		own.index = NET_CONTROL_QUEUE;
@@ -130,11 +113,7 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 		return 0;
 	own.index %= QUEUES_PER_PAIR;
 	served = &vhost->pairs[pair].kernel.front;
-	error = served->ops->start_queue(served, &own);
-	/* Before the control queue, which is the last. */
-	if (error == 0 && pair > 0 && own.index == 0)
-		error = vhost_user_front_give_kick(&vhost->control, pair, queue->kick_fd);
-	return error;
+	return served->ops->start_queue(served, &own);
 }
 
 static int stop_queue(struct vhost_front *front, uint32_t index)
@@ -172,7 +151,6 @@ int net_vhost_open(struct net_vhost *vhost, struct net_tap *tap, const char *nam
 		if (error != 0)
 			break;
 		pair->tap_fd = net_tap_queue(tap, vhost->pair_count);
-		pair->detached = vhost->pair_count > 0;
 		vhost->pair_count++;
 	}
 	if (error != 0) {
@@ -189,7 +167,7 @@ int net_vhost_open(struct net_vhost *vhost, struct net_tap *tap, const char *nam
 
 int net_vhost_open_control(struct net_vhost *vhost, int socket, const char *name)
 {
-	return vhost_user_front_open(&vhost->control, socket, name, vhost->pair_count);
+	return vhost_user_front_open(&vhost->control, socket, name, NET_CONTROL_QUEUE + 1);
 }
 
 void net_vhost_close(struct net_vhost *vhost)

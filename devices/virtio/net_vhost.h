@@ -15,8 +15,7 @@
 
 struct net_vhost_pair {
 	struct vhost_kernel kernel;
-	int tap_fd;    /* its queue of the tap */
-	bool detached; /* the control queue's worker attaches it when the driver asks for it */
+	int tap_fd; /* its queue of the tap, attached or not */
 };
 
 struct net_vhost {

@@ -24,21 +24,19 @@ int vhost_host_ioctl_value(int fd, unsigned long request, unsigned long value)
 	return ioctl(fd, request, value) < 0 ? -errno : 0;
 }
 
-struct path {
-	char text[64]; /* a name is shorter than 16 */
-};
+#define PATH_SIZE 64 /* a name is shorter than 16 */
 
-static bool path_of(struct path *path, const char *name, const char *attribute)
+static bool path_of(char path[PATH_SIZE], const char *name, const char *attribute)
 {
-	return (size_t)snprintf(path->text, sizeof(path->text), "/sys/class/net/%s%s", name,
-		       attribute) < sizeof(path->text);
+	return (size_t)snprintf(path, PATH_SIZE, "/sys/class/net/%s%s", name, attribute) <
+		PATH_SIZE;
 }
 
 static bool has_attribute(const char *name, const char *attribute)
 {
-	struct path path;
+	char path[PATH_SIZE];
 
-	return path_of(&path, name, attribute) && access(path.text, F_OK) == 0;
+	return path_of(path, name, attribute) && access(path, F_OK) == 0;
 }
 
 bool vhost_host_has_interface(const char *name)
@@ -53,13 +51,12 @@ bool vhost_host_is_tun(const char *name)
 
 bool vhost_host_has_carrier(const char *name)
 {
-	struct path path;
-	char value = '0';
+	char path[PATH_SIZE], value = '0';
 	int fd;
 
-	if (!path_of(&path, name, "/carrier"))
+	if (!path_of(path, name, "/carrier"))
 		return false;
-	fd = open(path.text, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (read(fd, &value, sizeof(value)) != (ssize_t)sizeof(value))

@@ -298,11 +298,6 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 	return error;
 }
 
-int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd)
-{
-	return set_vring_fd(front, VHOST_USER_SET_VRING_KICK, index, kick_fd);
-}
-
 /*
  * Until all that the driver made available has been used. Both indices are the guest's: one that
  * falsifies them gets what the back end still does into its own next boot, or ends its VM here.

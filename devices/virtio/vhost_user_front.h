@@ -47,10 +47,4 @@ int vhost_user_front_open(
  */
 int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes);
 
-/*
- * Tells the back end a queue's kicks and nothing else of it, so that it can kick whoever serves the
- * queue. Returns as the operations of vhost.h do.
- */
-int vhost_user_front_give_kick(struct vhost_user_front *front, uint32_t index, int kick_fd);
-
 #endif

@@ -283,25 +283,6 @@ void virtqueue_disable_kicks(struct virtqueue *queue)
 			&queue->used->flags, htole16(VRING_USED_F_NO_NOTIFY), __ATOMIC_RELAXED);
 }
 
-uint32_t virtqueue_copy_from_chain(const struct virtqueue_chain *chain,
-	const struct guest_memory *memory, void *data, size_t size)
-{
-	uint32_t copied = 0;
-
-	for (uint32_t i = 0; i < chain->readable_count && copied < size; i++) {
-		const struct virtqueue_segment *segment = &chain->segments[i];
-		size_t left = size - copied;
-		size_t part = left < segment->length ? left : segment->length;
-		const void *source = guest_memory_at(memory, segment->gpa, part);
-
-		if (source == NULL)
-			break;
-		memcpy((char *)data + copied, source, part);
-		copied += (uint32_t)part;
-	}
-	return copied;
-}
-
 uint32_t virtqueue_copy_to_chain(const struct virtqueue_chain *chain,
 	const struct guest_memory *memory, const void *data, size_t size)
 {

@@ -95,11 +95,7 @@ bool virtqueue_enable_kicks(struct virtqueue *queue);
 /* Tells the driver that kicks are of no use now. It may send some all the same. */
 void virtqueue_disable_kicks(struct virtqueue *queue);
 
-/* Copies up to `size` bytes out of the readable part. Returns how many. */
-uint32_t virtqueue_copy_from_chain(const struct virtqueue_chain *chain,
-	const struct guest_memory *memory, void *data, size_t size);
-
-/* Copies up to `size` bytes into the writable part. Returns how many. */
+/* Copies up to `size` bytes into the writable part. Returns how many. virtqueue_reader.h reads. */
 uint32_t virtqueue_copy_to_chain(const struct virtqueue_chain *chain,
 	const struct guest_memory *memory, const void *data, size_t size);
 
