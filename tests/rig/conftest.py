@@ -6,13 +6,12 @@ What host, guests, wire and both kernels print goes to build/rig/TEST/.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -21,7 +20,7 @@ import initramfs
 import state
 from board import Board
 from qemu import Kind
-from streams import Hang
+from streams import Hang, Pump
 
 TEST_SECONDS = 300
 
@@ -128,14 +127,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("deadline")
     seconds = marker.args[0] if marker else TEST_SECONDS
 
-    def expired(_number: int, _frame: FrameType | None) -> None:
-        raise Hang(f"the scenario took more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(seconds)
+    Pump.deadline = time.monotonic() + seconds
     yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    Pump.deadline = math.inf
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -138,6 +140,17 @@ def leftovers(host: Board) -> list[str]:
     found += [f"descriptor {line}" for line in vfio_descriptors(host)]
     found += [f"mapping {iova:#x} + {size:#x}" for iova, size in mappings(host)]
     return found
+
+
+@contextlib.contextmanager
+def small_pages(host: Board) -> Iterator[None]:
+    """No large pages for VMs that start now."""
+    choice = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    host.check(f"echo never >{choice}")
+    try:
+        yield
+    finally:
+        host.check(f"echo advise >{choice}")
 
 
 def reset_bpmp(host: Board) -> None:

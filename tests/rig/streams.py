@@ -7,6 +7,7 @@ board, so that nothing that is printed elsewhere blocks the board or is lost fro
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import struct
@@ -70,6 +71,10 @@ class Channel:
 class Pump:
     """Moves bytes between the channels and their streams."""
 
+    # When whatever waits has waited for too long, by time.monotonic(). Looked at here and no signal's,
+    # as scenarios need not run on their process' main thread.
+    deadline = math.inf
+
     def __init__(self) -> None:
         self._channels: list[Channel] = []
 
@@ -78,6 +83,8 @@ class Pump:
 
     def turn(self, seconds: float) -> None:
         """Waits up to `seconds` for anything to move, and moves it."""
+        if time.monotonic() > Pump.deadline:
+            raise Hang("the scenario has had its time")
         readers = {channel.connection: channel for channel in self._channels}
         writers = {channel.connection: channel for channel in self._channels if channel.waiting}
         if not readers:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 
+import state
 from board import Board
 from kinds import A, on
 from vm import Vm
@@ -52,7 +53,7 @@ def need(vm: Vm, size: int) -> str:
 
 @on(A)
 def test_memory_comes_back(host: Board) -> None:
-    with Vm(host, f"--balloon {CONTROL}", memory="160M") as vm:
+    with state.small_pages(host), Vm(host, f"--balloon {CONTROL}", memory="160M") as vm:
         vm.up()
         assert balloon(host) == {"target_bytes": 160 * MIB, "actual_bytes": 160 * MIB}
         vm.guest("dd if=/dev/urandom of=/tmp/kept bs=1M count=4 2>/dev/null")
@@ -88,7 +89,7 @@ def test_memory_comes_back(host: Board) -> None:
 @on(long=(A,))
 def test_a_guest_in_need_takes_it_back(host: Board) -> None:
     """Nobody is killed for it; and the next guest is asked for what this one was asked for."""
-    with Vm(host, f"--balloon {CONTROL}") as vm:
+    with state.small_pages(host), Vm(host, f"--balloon {CONTROL}") as vm:
         for _ in range(2):
             vm.up()
             ask(host, 112)

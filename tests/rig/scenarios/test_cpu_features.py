@@ -54,16 +54,14 @@ def large_pages(host: Board, vm: Vm) -> int:
 @on(A)
 def test_large_pages_on_advice(host: Board) -> None:
     """Where the host gives shared memory any to those who ask for them, and not by default."""
-    choice = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-    assert "[never]" in host.file(choice)
-    host.check(f"echo advise >{choice}")
-    try:
-        with Vm(host) as vm:
-            vm.up()
-            assert large_pages(host, vm) > 16 << 10
-            vm.ends(0, "poweroff -f")
-    finally:
-        host.check(f"echo never >{choice}")
+    with Vm(host) as vm:
+        vm.up()
+        assert large_pages(host, vm) > 16 << 10
+        vm.ends(0, "poweroff -f")
+    with state.small_pages(host), Vm(host) as vm:
+        vm.up()
+        assert large_pages(host, vm) == 0
+        vm.ends(0, "poweroff -f")
 
 
 def huge_pages_free(host: Board) -> int:
@@ -99,7 +97,7 @@ def test_more_memory_than_the_host_has(host: Board) -> None:
     ram = [row for row in told["addresses"] if row["address"] == 0x40000000]
     assert [row["size"] for row in ram] == [256 << 30]
     host.check(f"bpmp-vmm check {FILES} --memory 256G")
-    with Vm(host, memory="8G") as vm:
+    with state.small_pages(host), Vm(host, memory="8G") as vm:
         vm.up()
         total = int(vm.guest("sed -n 's/^MemTotal: *//p' /proc/meminfo").split()[0])
         assert total > 7900 << 10
