@@ -378,6 +378,14 @@ static int write_config(struct vhost_front *front, uint32_t offset, const void *
 			.size = VHOST_USER_CONFIG_HEADER_SIZE + size });
 }
 
+/* Most of its numbers mean other things where they come from the socket. */
+static int error_of_worker(uint64_t number)
+{
+	if (number == 0)
+		return 0;
+	return number == ERANGE ? -ERANGE : -EREMOTEIO;
+}
+
 int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes)
 {
 	struct vhost_user_front *user = to_user(front);
@@ -391,10 +399,7 @@ int vhost_user_front_resize(struct vhost_front *front, uint64_t bytes)
 
 	if (error == 0 && refused > LARGEST_ERRNO)
 		error = fail(user, -EPROTO, VHOST_USER_RESIZE);
-	if (error != 0 || refused == 0)
-		return error;
-	/* Others of its numbers mean other things where they come from the socket. */
-	return refused == ERANGE ? -ERANGE : -EREMOTEIO;
+	return error != 0 ? error : error_of_worker(refused);
 }
 
 static const struct vhost_front_ops machine_config_ops = {
