@@ -100,6 +100,7 @@ def host(request: pytest.FixtureRequest, boards: Boards) -> Iterator[Board]:
     except artifacts.CannotBeHad as reason:
         pytest.skip(str(reason))
     state.reset_bpmp(board)
+    state.reset_network(board)
     left = state.leftovers(board)
     assert not left, f"the scenario before left this behind: {left}"
     board.check("rm -rf /tmp/* /run/bpmp-vmm; dmesg -c >/dev/null")

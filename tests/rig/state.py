@@ -142,6 +142,12 @@ def leftovers(host: Board) -> list[str]:
     return found
 
 
+def reset_network(host: Board) -> None:
+    """As after a boot: what scenarios made goes, with its addresses and routes."""
+    host.check("cd /sys/class/net; for i in *; do case $i in lo|sit0) ;; *) ip link del $i;; esac; "
+               "done; ip addr flush dev lo; ip link set lo down")
+
+
 @contextlib.contextmanager
 def small_pages(host: Board) -> Iterator[None]:
     """No large pages for VMs that start now."""

@@ -70,15 +70,13 @@ def is_continued_under_a_driver(host: Board, vm: Vm, role: str, device: str, wri
     assert content(vm) == written
 
 
-def back_ends(long_too: bool) -> pytest.MarkDecorator:
-    """Our worker, and qemu-storage-daemon: the latter with --long only, or always."""
-    daemon = pytest.param(A_PROGRAMS, "qemu-storage-daemon", id="daemon",
-                          marks=[pytest.mark.long] if long_too else [])
-    return pytest.mark.parametrize("host,role", [pytest.param(A, "block", id="worker"), daemon],
-                                   indirect=["host"])
+BACK_ENDS = pytest.mark.parametrize("host,role", [
+    pytest.param(A, "block", id="worker"),
+    pytest.param(A_PROGRAMS, "qemu-storage-daemon", id="daemon", marks=pytest.mark.long),
+], indirect=["host"])
 
 
-@back_ends(long_too=False)
+@BACK_ENDS
 def test_continued_then_told_to_end(host: Board, role: str) -> None:
     with start(host, role) as vm:
         vm.up()
@@ -94,7 +92,7 @@ def test_continued_then_told_to_end(host: Board, role: str) -> None:
         assert log.index("stopped by SIGTERM") < log.index(OVERDUE), log
 
 
-@back_ends(long_too=True)
+@BACK_ENDS
 def test_not_continued(host: Board, role: str) -> None:
     with start(host, role) as vm:
         vm.up()

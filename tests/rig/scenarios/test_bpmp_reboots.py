@@ -64,7 +64,7 @@ def reset_in_flight(host: Board, face: str, times: int) -> None:
 @faces(*MAILBOX)
 @on(A)
 def test_reboots_in_a_row(host: Board, face: str) -> None:
-    reboot(host, face, 5)
+    reboot(host, face, 3)
 
 
 @pytest.mark.long
@@ -78,7 +78,7 @@ def test_200_reboots_in_a_row(host: Board, face: str) -> None:
 @faces(*MAILBOX)
 @on(A)
 def test_resets_with_requests_in_flight(host: Board, face: str) -> None:
-    reset_in_flight(host, face, 2)
+    reset_in_flight(host, face, 1)
 
 
 @pytest.mark.long

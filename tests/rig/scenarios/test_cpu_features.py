@@ -19,7 +19,7 @@ def features(text: str) -> set[str]:
     return set(PASSED_ON) & set(re.findall(r"Features\s*: (.*)", text)[0].split())
 
 
-@on(A, A_GICV2)
+@on(A, long=(A_GICV2,))
 def test_counters_vectors_and_authentication(host: Board) -> None:
     has = features(host.file("/proc/cpuinfo"))
     assert has == set(PASSED_ON), "QEMU's `max` has all of them"

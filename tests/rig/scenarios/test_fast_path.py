@@ -57,7 +57,7 @@ def test_requests_take_no_exit(host: Board) -> None:
 
 
 @pytest.mark.parametrize("path", [TRAPPING, BPMP_TRAPPING])
-@on(A, B)
+@on(A, long=(B,))
 def test_the_trapping_path_serves_too(host: Board, path: str) -> None:
     with start(host, path) as vm:
         vm.up()

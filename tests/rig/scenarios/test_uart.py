@@ -15,7 +15,7 @@ from kinds import A, A_4CPUS, A_GICV2, A_NOIOMMU, B, on
 from vm import Vm
 
 RAM = 0x40000000
-EVERYWHERE = on(A, A_4CPUS, A_GICV2, B)
+EVERYWHERE = on(A, A_GICV2, B, long=(A_4CPUS,))
 # What the UART's own node names, and the clocks above them, which may be enabled and read: PLLP_OUT0
 # (102) too, which board B's names, but which feeds half of the chip.
 IDS = {
