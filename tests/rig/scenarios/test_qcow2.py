@@ -142,7 +142,7 @@ def test_killed_while_it_writes(host: Board, whole: bool) -> None:
         vm.console.sendline("rig-disk records /dev/vda 2048")
         vm.console.wait_for("acked 60\r?\n", 60)
         victims = [p.pid for p in state.processes(host)] if whole else [vm.pid()]
-        host.check(f"kill -KILL {' '.join(map(str, victims))}")
+        host.run(f"kill -KILL {' '.join(map(str, victims))}")  # one may be gone with another
         vm.session.wait(20)
         acked = max(map(int, re.findall(rb"acked (\d+)\r?\n", vm.console.output())), default=60)
     host.idle(0.5)
