@@ -5,6 +5,7 @@
 #include "vmm/base/util.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,9 @@ static const int denied[] = {
 	SCMP_SYS(io_uring_setup),
 	SCMP_SYS(kill),
 	SCMP_SYS(tkill),
+	SCMP_SYS(tgkill),
 	SCMP_SYS(rt_sigqueueinfo),
+	SCMP_SYS(rt_tgsigqueueinfo),
 	SCMP_SYS(pidfd_send_signal),
 	SCMP_SYS(pidfd_getfd),
 	SCMP_SYS(ptrace),
@@ -49,6 +52,27 @@ static const int denied[] = {
 	SCMP_SYS(kexec_file_load),
 };
 
+/* Threads are made by the same system call as namespaces. */
+static const unsigned long namespaces[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID,
+	CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
+
+static int deny(scmp_filter_ctx context)
+{
+	/* Its flags are in memory, where no filter looks; the C library then uses clone(). */
+	int error = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces) && error == 0; i++) {
+		const struct scmp_arg_cmp has =
+			SCMP_CMP(0, SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]);
+
+		error = seccomp_rule_add_array(
+			context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &has);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(denied) && error == 0; i++)
+		error = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+	return error;
+}
+
 /* libseccomp writes a filter to a file. */
 static int export(scmp_filter_ctx context, struct sock_fprog *filter)
 {
@@ -77,8 +101,8 @@ int program_filter_make(struct sock_fprog *filter)
 	int error = context != NULL ? 0 : -ENOMEM;
 
 	*filter = (struct sock_fprog){ 0 };
-	for (size_t i = 0; i < ARRAY_SIZE(denied) && error == 0; i++)
-		error = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+	if (error == 0)
+		error = deny(context);
 	if (error == 0)
 		error = export(context, filter);
 	if (error != 0) {

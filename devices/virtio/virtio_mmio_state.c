@@ -300,6 +300,8 @@ void virtio_mmio_write_config(
 		write_own_config(mmio, offset, size, bytes);
 		return;
 	}
+	if (mmio->front->ops->write_config == NULL)
+		return;
 	error = mmio->front->ops->write_config(mmio->front, (uint32_t)offset, bytes, size);
 	if (error == 0)
 		error = virtio_mmio_fetch_config(mmio);

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,10 +16,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static void *thread(void *unused)
+{
+	return unused;
+}
+
 /* Each way out is one bit of the child's exit status; 0: all are closed, and files are not. */
 static int what_is_left(const struct sock_fprog *filter)
 {
 	char text[2] = "";
+	pthread_t other;
 	int left = 0, fd;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
@@ -26,7 +35,12 @@ static int what_is_left(const struct sock_fprog *filter)
 	left |= (socket(AF_INET, SOCK_DGRAM, 0) >= 0 || errno != EPERM) << 1;
 	left |= (syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EPERM) << 2;
 	left |= (kill(getppid(), 0) == 0 || errno != EPERM) << 3;
+	left |= (syscall(SYS_tgkill, getppid(), getppid(), 0) == 0 || errno != EPERM) << 3;
 	left |= (syscall(SYS_ptrace, 0, 0, 0, 0) == 0 || errno != EPERM) << 4;
+	left |= (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) >= 0 || errno != EPERM)
+		<< 4;
+	left |= (syscall(SYS_clone3, NULL, 0) >= 0 || errno != ENOSYS) << 4;
+	left |= (pthread_create(&other, NULL, thread, NULL) != 0) << 5;
 	fd = open("/dev/zero", O_RDONLY);
 	left |= (read(fd, text, 1) != 1) << 5;
 	return left;
