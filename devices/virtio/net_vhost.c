@@ -53,83 +53,70 @@ static uint32_t known_pairs(const struct net_vhost *vhost)
 	return (vhost->features & BIT(VIRTIO_NET_F_MQ)) != 0 ? vhost->pair_count : 1;
 }
 
-/* The control queue is the one behind all pairs that the driver knows of. */
-static bool is_control(const struct net_vhost *vhost, uint32_t index)
+/*
+ * Who serves the driver's queue `*index`, which becomes its number there: the kernel a pair's, the
+ * worker the control queue, which is the one behind all pairs that the driver knows of. NULL: that
+ * is no queue of this driver's.
+ */
+static struct vhost_front *server_of(struct net_vhost *vhost, uint32_t *index)
 {
-	return (vhost->features & BIT(VIRTIO_NET_F_CTRL_VQ)) != 0 &&
-		index == QUEUES_PER_PAIR * known_pairs(vhost);
+	const uint32_t pair = *index / QUEUES_PER_PAIR;
+
+	if (pair < known_pairs(vhost)) {
+		*index %= QUEUES_PER_PAIR;
+		return &vhost->pairs[pair].kernel.front;
+	}
+	if ((vhost->features & BIT(VIRTIO_NET_F_CTRL_VQ)) == 0 ||
+		*index != QUEUES_PER_PAIR * known_pairs(vhost))
+		return NULL;
+	*index = NET_CONTROL_QUEUE;
+	return &vhost->control.front;
+}
+
+/* All who serve this device, one after the other; NULL: no more. */
+static struct vhost_front *nth_server(struct net_vhost *vhost, uint32_t number)
+{
+	if (number < vhost->pair_count)
+		return &vhost->pairs[number].kernel.front;
+	return number == vhost->pair_count && number > 1 ? &vhost->control.front : NULL;
 }
 
 static int set_features(struct vhost_front *front, uint64_t features)
 {
 	struct net_vhost *vhost = to_vhost(front);
 	int error = net_tap_negotiated(vhost->tap, features);
+	struct vhost_front *served;
 
 	vhost->features = features;
-	for (uint32_t i = 0; i < vhost->pair_count && error == 0; i++) {
-		struct vhost_front *pair = &vhost->pairs[i].kernel.front;
-
-		error = pair->ops->set_features(pair, features);
-	}
-	if (error == 0 && vhost->pair_count > 1) {
-		struct vhost_front *control = &vhost->control.front;
-
-		error = control->ops->set_features(control, features & control->features);
-	}
+	for (uint32_t i = 0; error == 0 && (served = nth_server(vhost, i)) != NULL; i++)
+		error = served->ops->set_features(served, features & served->features);
 	return error;
 }
 
 static int set_memory(struct vhost_front *front, const struct guest_memory *memory, int memory_fd)
 {
 	struct net_vhost *vhost = to_vhost(front);
+	struct vhost_front *served;
 	int error = 0;
 
-	for (uint32_t i = 0; i < vhost->pair_count && error == 0; i++) {
-		struct vhost_front *pair = &vhost->pairs[i].kernel.front;
-
-		error = pair->ops->set_memory(pair, memory, memory_fd);
-	}
-	if (error == 0 && vhost->pair_count > 1) {
-		struct vhost_front *control = &vhost->control.front;
-
-		error = control->ops->set_memory(control, memory, memory_fd);
-	}
+	for (uint32_t i = 0; error == 0 && (served = nth_server(vhost, i)) != NULL; i++)
+		error = served->ops->set_memory(served, memory, memory_fd);
 	return error;
 }
 
 static int start_queue(struct vhost_front *front, const struct vhost_queue *queue)
 {
-	struct net_vhost *vhost = to_vhost(front);
 	struct vhost_queue own = *queue;
-	uint32_t pair = queue->index / QUEUES_PER_PAIR;
-	struct vhost_front *served;
+	struct vhost_front *served = server_of(to_vhost(front), &own.index);
 
-	if (is_control(vhost, queue->index)) {
-		own.index = NET_CONTROL_QUEUE;
-		served = &vhost->control.front;
-		return served->ops->start_queue(served, &own);
-	}
-	if (pair >= known_pairs(vhost))
-		return 0;
-	own.index %= QUEUES_PER_PAIR;
-	served = &vhost->pairs[pair].kernel.front;
-	return served->ops->start_queue(served, &own);
+	return served != NULL ? served->ops->start_queue(served, &own) : 0;
 }
 
 static int stop_queue(struct vhost_front *front, uint32_t index)
 {
-	struct net_vhost *vhost = to_vhost(front);
-	uint32_t pair = index / QUEUES_PER_PAIR;
-	struct vhost_front *served;
+	struct vhost_front *served = server_of(to_vhost(front), &index);
 
-	if (is_control(vhost, index)) {
-		served = &vhost->control.front;
-		return served->ops->stop_queue(served, NET_CONTROL_QUEUE);
-	}
-	if (pair >= known_pairs(vhost))
-		return 0;
-	served = &vhost->pairs[pair].kernel.front;
-	return served->ops->stop_queue(served, index % QUEUES_PER_PAIR);
+	return served != NULL ? served->ops->stop_queue(served, index) : 0;
 }
 
 static const struct vhost_front_ops net_vhost_ops = {
