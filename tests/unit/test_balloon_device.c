@@ -5,6 +5,7 @@
 #include "devices/virtio/balloon_loop.h"
 #include "devices/virtio/virtio_device.h"
 #include "tests/unit/fakes.h"
+#include "tests/unit/machine_parts.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/util.h"
@@ -19,11 +20,7 @@
 #define RAM_SIZE (UINT64_C(8) << 20)
 #define MIB	 (UINT64_C(1) << 20)
 
-static struct test_ram ram;
-static struct layout layout;
-static struct mmio_bus bus;
-static struct event_loop loop;
-static struct machine machine;
+static struct machine_parts parts;
 static struct balloon_worker worker;
 static struct device *device;
 static struct virtio_mmio *mmio;
@@ -54,27 +51,17 @@ static void begin(void)
 	struct worker process = { .kind = "balloon", .pid = -1 };
 	int pair[2];
 
-	fake_log_capture();
-	test_ram_open(&ram, RAM_SIZE);
-	layout_init(&layout);
-	cr_assert_eq(event_loop_open(&loop), 0);
-	machine = (struct machine){
-		.layout = &layout,
-		.bus = &bus,
-		.loop = &loop,
-		.memory = &ram.memory,
-		.memory_fd = ram.fd,
-		.with_vcpus_out = with_vcpus_out,
-	};
+	machine_parts_open(&parts, RAM_SIZE);
+	parts.machine.with_vcpus_out = with_vcpus_out;
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	socket_of_worker = pair[1];
 	process.socket = pair[0];
 	process.pid_fd = eventfd(0, EFD_NONBLOCK);
 	balloon_worker_init(&worker, pair[1], BALLOON_PAGE_SIZE, release);
 	pthread_create(&thread, NULL, run, &worker);
-	cr_assert_eq(balloon_create_on(&machine, &process, &device), 0);
+	cr_assert_eq(balloon_create_on(&parts.machine, &process, &device), 0);
 	mmio = &container_of(device, struct virtio_device, device)->mmio;
-	mmio->memory_fd = ram.fd;
+	mmio->memory_fd = parts.ram.fd;
 }
 
 static void end(void)
@@ -84,8 +71,7 @@ static void end(void)
 	device->ops->destroy(device);
 	balloon_worker_close(&worker);
 	close(socket_of_worker);
-	event_loop_close(&loop);
-	test_ram_close(&ram);
+	machine_parts_close(&parts);
 }
 
 TestSuite(balloon_device, .init = begin, .fini = end, .timeout = 30);
@@ -95,7 +81,7 @@ static void start_driver(void)
 	struct test_ring rings[BALLOON_QUEUES];
 
 	for (uint32_t i = 0; i < BALLOON_QUEUES; i++)
-		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
+		test_ring_open(&rings[i], &parts.ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
 	test_driver_start(mmio, TEST_VERSION_1, rings, BALLOON_QUEUES);
 	cr_assert_eq(test_register_read(mmio, VIRTIO_MMIO_STATUS), 15);
 }

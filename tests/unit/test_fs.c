@@ -5,6 +5,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "tests/unit/fakes.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/machine_parts.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/base/layout.h"
 #include "vmm/base/unix_socket.h"
@@ -18,11 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct test_ram ram;
-static struct layout layout;
-static struct mmio_bus bus;
-static struct event_loop loop;
-static struct machine machine;
+static struct machine_parts parts;
 static struct vhost_user_back back;
 static pthread_t thread;
 static int listener;
@@ -50,18 +47,8 @@ static void *serve(void *argument)
 
 static void begin(void)
 {
-	fake_log_capture();
 	fixture_create();
-	test_ram_open(&ram, 0x100000);
-	layout_init(&layout);
-	cr_assert_eq(event_loop_open(&loop), 0);
-	machine = (struct machine){
-		.layout = &layout,
-		.bus = &bus,
-		.loop = &loop,
-		.memory = &ram.memory,
-		.memory_fd = ram.fd,
-	};
+	machine_parts_open(&parts, 0x100000);
 	listener = unix_socket_listen(fixture_path("socket"), 1, 0600);
 	cr_assert_geq(listener, 0);
 }
@@ -69,8 +56,7 @@ static void begin(void)
 static void end(void)
 {
 	close(listener);
-	event_loop_close(&loop);
-	test_ram_close(&ram);
+	machine_parts_close(&parts);
 	fixture_remove();
 }
 
@@ -83,7 +69,7 @@ static struct device *create(const char *tag)
 
 	cr_assert_eq(fcntl(listener, F_SETFL, 0), 0);
 	pthread_create(&thread, NULL, serve, NULL);
-	cr_assert_eq(fs_create(&machine, &options, &device), 0);
+	cr_assert_eq(fs_create(&parts.machine, &options, &device), 0);
 	return device;
 }
 

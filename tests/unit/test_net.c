@@ -3,6 +3,7 @@
 #include "devices/virtio/net.h"
 #include "devices/virtio/virtio_device.h"
 #include "tests/unit/fakes.h"
+#include "tests/unit/machine_parts.h"
 #include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/base/kvm.h"
@@ -32,29 +33,14 @@
 /* Of the kernel: its own header (27), which no driver may see. */
 #define VHOST_OWN BIT(27)
 
-static struct test_ram ram;
-static struct layout layout;
-static struct mmio_bus bus;
-static struct event_loop loop;
-static struct kvm_vm kvm = { .fd = -1 };
-static struct machine machine;
+static struct machine_parts parts;
 static struct device *device;
 static struct net_options options = { .tap = "tap7", .fd = -1, .vhost = true };
 
 static void begin(void)
 {
-	fake_log_capture();
-	test_ram_open(&ram, 0x100000);
-	layout_init(&layout);
-	cr_assert_eq(event_loop_open(&loop), 0);
-	machine = (struct machine){
-		.layout = &layout,
-		.bus = &bus,
-		.loop = &loop,
-		.memory = &ram.memory,
-		.memory_fd = -1,
-		.kvm = &kvm,
-	};
+	machine_parts_open(&parts, 0x100000);
+	parts.machine.memory_fd = -1; /* the kernel needs none */
 	vhost_fake.features = TEST_VERSION_1 | MRG | VHOST_OWN;
 	vhost_fake.tap_name = "tap7";
 	vhost_fake.tap_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
@@ -65,15 +51,14 @@ static void end(void)
 {
 	if (device != NULL)
 		device->ops->destroy(device);
-	event_loop_close(&loop);
-	test_ram_close(&ram);
+	machine_parts_close(&parts);
 }
 
 TestSuite(net, .init = begin, .fini = end, .timeout = 30);
 
 static int create(void)
 {
-	return net_create(&machine, &options, "vm", 0, &device);
+	return net_create(&parts.machine, &options, "vm", 0, &device);
 }
 
 static struct virtio_mmio *registers(void)
@@ -86,7 +71,7 @@ static void start_driver(uint64_t features)
 	struct test_ring rings[QUEUES];
 
 	for (uint32_t i = 0; i < QUEUES; i++)
-		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
+		test_ring_open(&rings[i], &parts.ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
 	fake_trace_clear();
 	test_driver_start(registers(), features, rings, QUEUES);
 }
@@ -168,8 +153,8 @@ static void assert_mac(const uint8_t mac[NET_MAC_SIZE])
 	for (uint32_t i = 0; i < NET_MAC_SIZE; i++) {
 		uint8_t data[8] = { 0 };
 
-		cr_assert(mmio_bus_access(
-			&bus, registers()->region.base + VIRTIO_MMIO_CONFIG + i, data, 1, false));
+		cr_assert(mmio_bus_access(&parts.bus,
+			registers()->region.base + VIRTIO_MMIO_CONFIG + i, data, 1, false));
 		cr_assert_eq(data[0], mac[i]);
 	}
 }
@@ -218,7 +203,7 @@ static void refused(int expected, const char *says)
 	cr_assert_eq(create(), expected, "%s", fake_log_text());
 	cr_assert_null(device);
 	cr_assert_not_null(strstr(fake_log_text(), says), "%s", fake_log_text());
-	cr_assert_eq(bus.count, 0);
+	cr_assert_eq(parts.bus.count, 0);
 }
 
 Test(net, tap_that_is_not_there)

@@ -4,6 +4,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "fdt/builder.h"
 #include "tests/unit/fakes.h"
+#include "tests/unit/machine_parts.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
@@ -20,13 +21,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct test_ram ram;
-static struct layout layout;
-static struct mmio_bus bus;
-static struct event_loop loop;
-static struct kvm_vm kvm = { .fd = -1 };
-static struct machine machine;
-
 /* A back end in a thread that stands for a worker's process: `ended` is its pidfd. */
 struct stand_in {
 	struct vhost_user_back back;
@@ -35,6 +29,7 @@ struct stand_in {
 	int socket, ended;
 };
 
+static struct machine_parts parts;
 static const uint8_t back_config[4] = { 1, 2, 3, 4 };
 static const struct vhost_user_back_device back_device = {
 	.queue_count = 2, .config = back_config, .config_size = sizeof(back_config)
@@ -103,7 +98,7 @@ static int init_device(struct virtio_device *virtio, const char *name, struct st
 		.config_size = sizeof(back_config),
 	};
 
-	return virtio_device_init(virtio, &machine, &options, &stand_in->worker);
+	return virtio_device_init(virtio, &parts.machine, &options, &stand_in->worker);
 }
 
 static int times_out;	    /* that all vCPUs were taken out */
@@ -125,30 +120,19 @@ static void with_vcpus_out(struct machine *unused, void (*act)(void *context), v
 
 static void begin(void)
 {
-	fake_log_capture();
-	test_ram_open(&ram, 0x100000);
-	layout_init(&layout);
-	cr_assert_eq(event_loop_open(&loop), 0);
-	machine = (struct machine){
-		.layout = &layout,
-		.bus = &bus,
-		.loop = &loop,
-		.memory = &ram.memory,
-		.memory_fd = -1, /* it comes with attach() */
-		.kvm = &kvm,
-		.with_vcpus_out = with_vcpus_out,
-	};
+	machine_parts_open(&parts, 0x100000);
+	parts.machine.with_vcpus_out = with_vcpus_out;
+	parts.machine.memory_fd = -1; /* it comes with attach() */
 	start_stand_in(&first);
 	cr_assert_eq(init_device(&device, "first", &first), 0);
-	machine.memory_fd = ram.fd;
+	parts.machine.memory_fd = parts.ram.fd;
 }
 
 static void end(void)
 {
 	virtio_device_close(&device, 0);
 	end_stand_in(&first);
-	event_loop_close(&loop);
-	test_ram_close(&ram);
+	machine_parts_close(&parts);
 }
 
 TestSuite(virtio_device, .init = begin, .fini = end, .timeout = 30);
@@ -158,7 +142,7 @@ static uint32_t bus_read(uint64_t gpa)
 	uint8_t data[8] = { 0 };
 	uint32_t value;
 
-	cr_assert(mmio_bus_access(&bus, gpa, data, 4, false));
+	cr_assert(mmio_bus_access(&parts.bus, gpa, data, 4, false));
 	memcpy(&value, data, sizeof(value));
 	return value;
 }
@@ -172,7 +156,7 @@ Test(virtio_device, register_files_share_one_window)
 	cr_assert_neq(device.spi, other.spi);
 	cr_assert_eq(bus_read(0x0a000000), 0x74726976);
 	cr_assert_eq(bus_read(0x0a010008), 3);
-	cr_assert_eq(layout_claim(&layout, "else", 0x0a00f000, 0x1000), -EEXIST,
+	cr_assert_eq(layout_claim(&parts.layout, "else", 0x0a00f000, 0x1000), -EEXIST,
 		"each has a page of the largest size");
 	virtio_device_close(&other, 0);
 	end_stand_in(&second);
@@ -210,7 +194,7 @@ static void run_driver(void)
 	struct test_ring rings[2];
 
 	for (uint32_t i = 0; i < 2; i++)
-		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
+		test_ring_open(&rings[i], &parts.ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
 	test_driver_start(&device.mmio, TEST_VERSION_1, rings, 2);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 15);
 }
@@ -252,9 +236,9 @@ Test(virtio_device, worker_that_dies_ends_the_machine)
 	/* A reset that comes before the event loop has noticed leaves the news to it. */
 	test_register_write(&device.mmio, VIRTIO_MMIO_STATUS, 0);
 	cr_assert_str_empty(fake_trace_text());
-	cr_assert_eq(event_loop_run_once(&loop, 5000), 0);
+	cr_assert_eq(event_loop_run_once(&parts.loop, 5000), 0);
 	cr_assert_str_eq(fake_trace_text(), "machine ends 3: first: its process is gone\n");
-	cr_assert_eq(event_loop_run_once(&loop, 0), 0);
+	cr_assert_eq(event_loop_run_once(&parts.loop, 0), 0);
 	virtio_device_quiesce(&device.device);
 }
 
@@ -265,7 +249,7 @@ Test(virtio_device, queue_that_breaks_reaches_the_driver)
 	virtio_device_attach(&device.device);
 	run_driver();
 	cr_assert_eq(write(device.mmio.error_fd, &one, sizeof(one)), 8);
-	cr_assert_eq(event_loop_run_once(&loop, 5000), 0);
+	cr_assert_eq(event_loop_run_once(&parts.loop, 5000), 0);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 15 | 64);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
 }
@@ -286,12 +270,12 @@ Test(virtio_device, changed_configuration_is_told)
 
 Test(virtio_device, back_end_that_does_not_greet_leaves_nothing_behind)
 {
-	size_t regions = bus.count;
+	size_t regions = parts.bus.count;
 
 	start_stand_in(&second);
 	kill_stand_in(&second);
 	pthread_join(second.thread, NULL);
 	cr_assert_eq(init_device(&other, "second", &second), -ECONNRESET);
-	cr_assert_eq(bus.count, regions);
+	cr_assert_eq(parts.bus.count, regions);
 	cr_assert_eq(other.socket, -1);
 }

@@ -4,6 +4,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio/vsock.h"
 #include "tests/unit/fakes.h"
+#include "tests/unit/machine_parts.h"
 #include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_driver.h"
 #include "vmm/base/kvm.h"
@@ -21,28 +22,13 @@
 /* Bits of vhost's own, which no driver may see: notify on empty, log all. */
 #define VHOST_OWN (UINT64_C(1) << 24 | UINT64_C(1) << 26)
 
-static struct test_ram ram;
-static struct layout layout;
-static struct mmio_bus bus;
-static struct event_loop loop;
-static struct kvm_vm kvm = { .fd = -1 };
-static struct machine machine;
+static struct machine_parts parts;
 static struct device *device;
 
 static void begin(void)
 {
-	fake_log_capture();
-	test_ram_open(&ram, 0x100000);
-	layout_init(&layout);
-	cr_assert_eq(event_loop_open(&loop), 0);
-	machine = (struct machine){
-		.layout = &layout,
-		.bus = &bus,
-		.loop = &loop,
-		.memory = &ram.memory,
-		.memory_fd = -1,
-		.kvm = &kvm,
-	};
+	machine_parts_open(&parts, 0x100000);
+	parts.machine.memory_fd = -1; /* the kernel needs none */
 	vhost_fake.features = TEST_VERSION_1 | SEQPACKET | VHOST_OWN;
 }
 
@@ -50,8 +36,7 @@ static void end(void)
 {
 	if (device != NULL)
 		device->ops->destroy(device);
-	event_loop_close(&loop);
-	test_ram_close(&ram);
+	machine_parts_close(&parts);
 }
 
 TestSuite(vsock, .init = begin, .fini = end, .timeout = 30);
@@ -63,7 +48,7 @@ static struct virtio_mmio *registers(void)
 
 static void create(void)
 {
-	cr_assert_eq(vsock_create(&machine, 42, &device), 0);
+	cr_assert_eq(vsock_create(&parts.machine, 42, &device), 0);
 	cr_assert_eq(device->ops->attach(device), 0);
 	fake_trace_clear();
 }
@@ -73,7 +58,7 @@ static void start_driver(uint64_t features)
 	struct test_ring rings[QUEUES];
 
 	for (uint32_t i = 0; i < QUEUES; i++)
-		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
+		test_ring_open(&rings[i], &parts.ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
 	test_driver_start(registers(), features, rings, QUEUES);
 }
 
@@ -91,7 +76,7 @@ Test(vsock, is_a_device_of_type_19_with_the_cid_in_its_configuration)
 
 Test(vsock, node_is_owned_and_the_cid_taken_before_any_guest)
 {
-	cr_assert_eq(vsock_create(&machine, 42, &device), 0);
+	cr_assert_eq(vsock_create(&parts.machine, 42, &device), 0);
 	cr_assert_str_eq(fake_trace_text(), "open /dev/vhost-vsock\nowner\ncid 42\n");
 }
 
@@ -151,7 +136,7 @@ Test(vsock, event_queue_is_nobody_s)
 	struct test_ring ring;
 
 	create();
-	test_ring_open(&ring, &ram, TEST_RAM_BASE, 16);
+	test_ring_open(&ring, &parts.ram, TEST_RAM_BASE, 16);
 	test_driver_start(registers(), TEST_VERSION_1, &ring, 1);
 	cr_assert_null(strstr(fake_trace_text(), "running"));
 }
@@ -168,10 +153,10 @@ Test(vsock, kernel_that_refuses_while_it_runs_fails_the_device)
 
 static void refused(int expected, const char *says)
 {
-	cr_assert_eq(vsock_create(&machine, 42, &device), expected);
+	cr_assert_eq(vsock_create(&parts.machine, 42, &device), expected);
 	cr_assert_null(device);
 	cr_assert_not_null(strstr(fake_log_text(), says), "%s", fake_log_text());
-	cr_assert_eq(bus.count, 0);
+	cr_assert_eq(parts.bus.count, 0);
 }
 
 Test(vsock, cid_of_another_vm)
