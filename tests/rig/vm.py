@@ -23,10 +23,10 @@ SLOW = {"a": 1.0, "b": 1.5}  # board B's CPU is emulated without VHE
 class Vm:
     def __init__(self, host: Board, options: str = "", words: str = "", memory: str = "256M",
                  console: str = "stdio", name: str = "vmm", files: str = FILES,
-                 command: str = "") -> None:
+                 command: str = "", terminal: bool = True) -> None:
         """`options`: the VMM's, beyond kernel, initrd, memory and console; `words`: the guest
         kernel's command line; `files`: another kernel; `command`: another VMM's, instead of all
-        that. Log lines go to /tmp/NAME.log on the host."""
+        that; `terminal`: not a pair of pipes. Log lines go to /tmp/NAME.log on the host."""
         self.host, self.name = host, name
         self.log_path = f"/tmp/{name}.log"
         cmdline = f"console=hvc0 loglevel=7 panic=-1 {words}".strip()
@@ -35,8 +35,9 @@ class Vm:
             f"--cmdline '{cmdline}' {options}")
         # The VMM leaves the terminal's output processing as it is: off, for bytes as they are.
         # exec: the session's process is the VMM itself, so its status is the session's.
+        prepare = "stty -opost; " if terminal else ""
         self.session: Session = host.start(
-            f"stty -opost; exec {self.command} 2>{self.log_path}", name)
+            f"{prepare}exec {self.command} 2>{self.log_path}", name, terminal)
         self.console: Stream = self.session
 
     def __enter__(self) -> Vm:

@@ -3,17 +3,19 @@
  * Work to be measured, on host and guest alike; prints nanoseconds for each unit of it. On a board
  * that counts instructions these are instructions.
  *
- *   rig-bench disk DEVICE read|write random|sequential SIZE COUNT DEPTH
- *                             COUNT requests of SIZE bytes past the page cache, DEPTH at a time; a
- *                             file will do for a device
+ *   rig-bench disk DEVICE read|write|both random|sequential SIZE COUNT DEPTH
+ *       COUNT requests of SIZE bytes past the page cache, DEPTH at a time; both: in turns.
+ *       A file will do for a device.
  *   rig-bench console DEVICE SIZE COUNT
- *                             COUNT writes of SIZE bytes, all of them taken by the device
- *   rig-bench take PORT       takes what TCP connections bring, one after the other
- *   rig-bench give PORT MIB   gives each TCP connection so much
+ *       COUNT writes of SIZE bytes, all of them taken by the device
+ *   rig-bench take PORT
+ *       takes what TCP connections bring, one after the other
+ *   rig-bench give PORT MIB
+ *       gives each TCP connection so much
  *   rig-bench send IPV4 PORT MIB
- *                             to `take`; the unit is a MiB that has arrived
+ *       to `take`; the unit is a MiB that has arrived
  *   rig-bench receive IPV4 PORT MIB
- *                             from `give`
+ *       from `give`
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -71,7 +73,7 @@ static void *memory(size_t size)
 static int disk(char **arguments)
 {
 	const char *device = arguments[0];
-	bool write = strcmp(arguments[1], "write") == 0;
+	bool reads = strcmp(arguments[1], "write") != 0, writes = strcmp(arguments[1], "read") != 0;
 	bool random = strcmp(arguments[2], "random") == 0;
 	size_t size = strtoul(arguments[3], NULL, 0);
 	unsigned long count = strtoul(arguments[4], NULL, 0), submitted = 0, done = 0;
@@ -81,7 +83,7 @@ static int disk(char **arguments)
 	aio_context_t context = 0;
 	struct stat status;
 	uint64_t bytes, began;
-	int fd = open(device, (write ? O_RDWR : O_RDONLY) | O_DIRECT);
+	int fd = open(device, (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
 	char *buffers;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
@@ -105,7 +107,9 @@ static int disk(char **arguments)
 		spare -= batch;
 		for (unsigned long i = 0; i < batch; i++) {
 			struct iocb *request = free_requests[spare + i];
-			uint64_t block = random ? (uint64_t)rand() : submitted + i;
+			uint64_t number = submitted + i;
+			uint64_t block = random ? (uint64_t)rand() : number;
+			bool write = writes && (!reads || number % 2 == 0);
 
 			*request = (struct iocb){
 				.aio_lio_opcode = write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,

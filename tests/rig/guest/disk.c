@@ -5,8 +5,6 @@
  *   rig-disk zero DEVICE OFFSET LENGTH   asks for zeroes without writing them (BLKZEROOUT)
  *   rig-disk records DEVICE COUNT        writes "record NUMBER" into block after block of 4 KiB and
  *                                        says "acked NUMBER" when fsync() has returned
- *   rig-disk requests DEVICE COUNT       COUNT requests of one sector, one after the other: writes
- *                                        and reads in turns; says how many nanoseconds each took
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -15,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BLOCK 4096
@@ -42,39 +39,12 @@ static int records(int fd, unsigned int count)
 	return 0;
 }
 
-static int64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-static int requests(const char *path, unsigned int count)
-{
-	static char sector[512] __attribute__((aligned(BLOCK)));
-	int fd = open(path, O_RDWR | O_DIRECT);
-	int64_t before = now();
-
-	for (unsigned int i = 0; i < count && fd >= 0; i++) {
-		off_t offset = (off_t)(i / 2 % 4096) * 512;
-		ssize_t done = i % 2 == 0 ? pwrite(fd, sector, sizeof(sector), offset)
-					  : pread(fd, sector, sizeof(sector), offset);
-
-		if (done != (ssize_t)sizeof(sector))
-			return -1;
-	}
-	if (count > 0)
-		printf("%lld\n", (long long)((now() - before) / count));
-	return fd < 0 ? -1 : close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	int fd, result = -1;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: rig-disk zero|records|requests DEVICE NUMBER...\n");
+		fprintf(stderr, "usage: rig-disk zero|records DEVICE NUMBER...\n");
 		return 2;
 	}
 	fd = open(argv[2], O_RDWR);
@@ -82,8 +52,6 @@ int main(int argc, char **argv)
 		result = zero(fd, argv[3], argv[4]);
 	else if (fd >= 0 && strcmp(argv[1], "records") == 0)
 		result = records(fd, (unsigned int)strtoul(argv[3], NULL, 0));
-	else if (fd >= 0 && strcmp(argv[1], "requests") == 0)
-		result = requests(argv[2], (unsigned int)strtoul(argv[3], NULL, 0));
 	if (result < 0)
 		perror(argv[2]);
 	return result < 0;

@@ -6,7 +6,7 @@ from __future__ import annotations
 import state
 from board import Board
 from kinds import A_DEBIAN, on
-from qemu_vm import QemuVm
+from qemu_vm import QemuVm, front_end
 from vm import Vm
 
 MIB = 1 << 20
@@ -23,7 +23,8 @@ def test_our_worker_serves_qemu(host: Board) -> None:
     worker = host.start(f"exec rig-diskworker {SOCKET} {IMAGE} 2 2>/tmp/worker.log", "worker",
                         terminal=False)
     host.check(f"until [ -S {SOCKET} ]; do sleep 0.1; done")
-    with QemuVm(host, SOCKET, "-device vhost-user-blk-pci,chardev=back,num-queues=2") as vm:
+    with QemuVm(host, front_end(
+            SOCKET, "-device vhost-user-blk-pci,chardev=back,num-queues=2")) as vm:
         vm.up()
         assert int(vm.guest("blockdev --getsize64 /dev/vda")) == 16 * MIB
         assert vm.guest("cat /sys/block/vda/serial; ls /sys/block/vda/mq | wc -l; cat "
@@ -40,7 +41,7 @@ def test_our_worker_serves_qemu(host: Board) -> None:
                 assert summed(vm, i) == wrote
                 assert host.check(f"dd if={IMAGE} bs=1M skip={i} count=1 2>/dev/null | "
                                   "sha256sum") == wrote
-            vm.guest("rig-disk requests /dev/vda 200", 60)
+            vm.guest("rig-bench disk /dev/vda both sequential 512 200 1", 60)
             vm.guest("blkdiscard -o 1048576 -l 1048576 /dev/vda; rig-disk zero /dev/vda 0 65536")
             zeroes = host.check(f"head -c 65536 {IMAGE} | tr -d '\\0' | wc -c; "
                                 f"dd if={IMAGE} bs=1M skip=1 count=1 2>/dev/null | tr -d '\\0' | wc -c")

@@ -90,7 +90,7 @@ def disk_exits(host: Board, vm: Vm, device: str, requests: int) -> int:
     """Of so many requests of one sector each, one after the other."""
     count = "awk '{ print $1 + $5 }' " + f"/sys/block/{device}/stat"  # that Linux made
     made, before = int(vm.guest(count)), exits(host)
-    vm.guest(f"rig-disk requests /dev/{device} {requests}", 200)
+    vm.guest(f"rig-bench disk /dev/{device} both sequential 512 {requests} 1", 200)
     taken = exits(host) - before
     assert int(vm.guest(count)) - made == requests
     return taken

@@ -8,7 +8,7 @@ import signal
 import state
 from board import Board
 from kinds import A_DEBIAN, on
-from qemu_vm import QemuVm
+from qemu_vm import QemuVm, front_end
 
 SOCKET, MAC = "/tmp/qemu.socket", "52:54:00:12:34:56"
 HOST, GUEST, PORT = "10.9.0.1", "10.9.0.2", 1234
@@ -30,8 +30,8 @@ def test_our_worker_serves_qemu(host: Board) -> None:
     worker = host.start(f"exec rig-networker {SOCKET} t0 2>/tmp/worker.log", "worker",
                         terminal=False)
     host.check(f"until [ -S {SOCKET} ]; do sleep 0.1; done")
-    with QemuVm(host, SOCKET, "-netdev vhost-user,id=net,chardev=back "
-                f"-device virtio-net-pci,netdev=net,mac={MAC},romfile=") as vm:
+    with QemuVm(host, front_end(SOCKET, "-netdev vhost-user,id=net,chardev=back "
+                f"-device virtio-net-pci,netdev=net,mac={MAC},romfile=")) as vm:
         for turn in range(2):
             vm.up()
             vm.guest(f"ip addr add {GUEST}/24 dev eth0 && ip link set eth0 up")
