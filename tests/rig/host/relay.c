@@ -2,7 +2,7 @@
 /*
  * Joins standard input and output to a unix socket or a terminal, until either side ends:
  *
- *   rig-relay PATH
+ *   rig-relay PATH      waits for 30 s until somebody listens there
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +26,10 @@ static int open_path(const char *path)
 	if (S_ISSOCK(status.st_mode)) {
 		strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		return connect(fd, (struct sockaddr *)&address, sizeof(address)) ? -1 : fd;
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return fd;
+		close(fd);
+		return -1;
 	}
 	fd = open(path, O_RDWR | O_NOCTTY);
 	if (fd >= 0 && !tcgetattr(fd, &raw)) {
@@ -57,7 +60,8 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	ends[1].fd = open_path(argv[1]);
+	for (int tries = 0; (ends[1].fd = open_path(argv[1])) < 0 && tries < 10000; tries++)
+		usleep(3000);
 	if (ends[1].fd < 0) {
 		perror(argv[1]);
 		return 1;

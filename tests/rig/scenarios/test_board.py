@@ -87,9 +87,9 @@ def test_clock_chip(host: Board) -> None:
 @on(A)
 def test_early_uart(host: Board) -> None:
     """The kernel's first lines, and a tty, both ways, across a reset."""
+    # Before the VM, whose guest does not wait: the first lines would be nobody's.
+    serial = host.start("exec rig-relay /tmp/serial", "serial", terminal=False)
     with Vm(host, "--serial unix=/tmp/serial", words="earlycon") as vm:
-        host.check("for i in $(seq 100); do [ -S /tmp/serial ] && exit; sleep 0.1; done; exit 1")
-        serial = host.start("rig-relay /tmp/serial", "serial", terminal=False)
         serial.wait_for("Booting Linux on physical CPU", 240)
         serial.wait_for("earlycon: ns16550a0 at MMIO 0x0*9000000", 240)
         vm.up()
@@ -124,9 +124,8 @@ def test_early_uart_that_nobody_takes(host: Board) -> None:
     buffer = "/proc/sys/net/core/wmem_default"  # of the sockets on the way, which have to be full
     usual = host.file(buffer)
     host.check(f"echo 4608 >{buffer}")
+    serial = host.start("exec rig-relay /tmp/serial", "serial", terminal=False)
     with Vm(host, "--serial unix=/tmp/serial", words="earlycon keep_bootcon ignore_loglevel") as vm:
-        host.check("for i in $(seq 100); do [ -S /tmp/serial ] && exit; sleep 0.1; done; exit 1")
-        serial = host.start("rig-relay /tmp/serial", "serial", terminal=False)
         serial.wait_for("Booting Linux on physical CPU", 240)
         host.check("kill -STOP $(pidof rig-relay)")
         vm.up()
