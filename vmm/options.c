@@ -5,10 +5,12 @@
 #include "vmm/base/util.h"
 #include "vmm/config.h"
 #include "vmm/options_check.h"
+#include "vmm/options_console.h"
 #include "vmm/options_cpus.h"
 #include "vmm/options_disk.h"
 #include "vmm/options_memory.h"
 #include "vmm/options_net.h"
+#include "vmm/options_passthrough.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,25 +21,12 @@
 #define BPMP_VMM_VERSION "unknown"
 #endif
 
-/* One `--passthrough` as it is written; vfio_options is what it means. */
-struct passthrough_text {
-	const char *device, *compatible, *address;
-	bool unsafe_noiommu;
-};
-
-/* `--console` and `--serial` as they are written: stdio|pty|none|unix=PATH|file=PATH. */
-struct console_text {
-	int kind;
-	const char *unix_path, *file_path;
-};
-
 static const char *const irqchip_choices[] = { "auto", "gicv3", "gicv2", NULL };
 static const char *const bpmp_choices[] = { "auto", "mailbox", "proxy", "off", NULL };
 static const char *const restart_choices[] = { "restart", "exit", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const format_choices[] = { "text", "json", "journal", NULL };
 static const char *const notify_choices[] = { "off", "started", NULL };
-static const char *const console_choices[] = { "none", "stdio", "pty", NULL };
 
 #define FIELD(key, type, structure, member) key, type, offsetof(structure, member), NULL
 #define CHOICE(key, structure, member, choices)                                                    \
@@ -96,17 +85,6 @@ static const struct value_field log_format_fields[] = {
 static const struct value_field notify_fields[] = {
 	{ CHOICE("when", struct options, notify, notify_choices) },
 };
-static const struct value_field console_fields[] = {
-	{ CHOICE("kind", struct console_text, kind, console_choices) },
-	{ FIELD("unix", VALUE_STRING, struct console_text, unix_path) },
-	{ FIELD("file", VALUE_STRING, struct console_text, file_path) },
-};
-static const struct value_field passthrough_fields[] = {
-	{ FIELD("device", VALUE_STRING, struct passthrough_text, device) },
-	{ FIELD("compatible", VALUE_COMPATIBLE, struct passthrough_text, compatible) },
-	{ FIELD("address", VALUE_STRING, struct passthrough_text, address) },
-	{ FIELD("unsafe-noiommu", VALUE_BOOL, struct passthrough_text, unsafe_noiommu) },
-};
 
 /* Returned by a parse_fn after which nothing is to be run. */
 #define OPTION_LAST 1
@@ -130,84 +108,6 @@ static int parse_kernel(struct options *options, const char *text, char *problem
 		return 0;
 	snprintf(problem, size, "no memory");
 	return -ENOMEM;
-}
-
-static int parse_end(struct console_options *end, const char *text, char *problem, size_t size)
-{
-	struct console_text console = { .kind = -1 };
-	int given;
-
-	if (value_parse(text, console_fields, ARRAY_SIZE(console_fields), &console, problem, size))
-		return -EINVAL;
-	given = (console.kind >= 0) + (console.unix_path != NULL) + (console.file_path != NULL);
-	if (given != 1) {
-		snprintf(problem, size, "give one of stdio, pty, none, unix=PATH, file=PATH");
-		return -EINVAL;
-	}
-	if (console.unix_path)
-		*end = (struct console_options){ CONSOLE_UNIX, console.unix_path };
-	else if (console.file_path)
-		*end = (struct console_options){ CONSOLE_FILE, console.file_path };
-	else
-		*end = (struct console_options){ (enum console_kind)console.kind, NULL };
-	return 0;
-}
-
-static int parse_console(struct options *options, const char *text, char *problem, size_t size)
-{
-	return parse_end(&options->console, text, problem, size);
-}
-
-static int parse_serial(struct options *options, const char *text, char *problem, size_t size)
-{
-	return parse_end(&options->serial, text, problem, size);
-}
-
-static int parse_passthrough(struct options *options, const char *text, char *problem, size_t size)
-{
-	static const struct value_field address_field = { "address", VALUE_LIST, 0, NULL };
-	struct passthrough_text given = { 0 };
-	struct value_list addresses = { 0 };
-	struct vfio_options *device;
-
-	if (value_parse(text, passthrough_fields, ARRAY_SIZE(passthrough_fields), &given, problem,
-		    size))
-		return -EINVAL;
-	if (!given.device || strchr(given.device, '/')) {
-		snprintf(problem, size,
-			"give the device's name under /sys/bus/platform/devices, without a path");
-		return -EINVAL;
-	}
-	if (options->passthrough_count == MAX_PASSTHROUGH) {
-		snprintf(problem, size, "at most %d devices", MAX_PASSTHROUGH);
-		return -EINVAL;
-	}
-	for (size_t i = 0; i < options->passthrough_count; i++) {
-		if (strcmp(options->passthrough[i].device, given.device) == 0) {
-			snprintf(problem, size, "the device is given twice");
-			return -EINVAL;
-		}
-	}
-	device = &options->passthrough[options->passthrough_count];
-	*device = (struct vfio_options){
-		.device = given.device,
-		.compatible = given.compatible,
-		.address_host = given.address && strcmp(given.address, "host") == 0,
-		.unsafe_noiommu = given.unsafe_noiommu,
-	};
-	if (given.address && !device->address_host) {
-		if (value_parse(given.address, &address_field, 1, &addresses, problem, size))
-			return -EINVAL;
-		if (addresses.count > VFIO_MAX_REGIONS) {
-			snprintf(problem, size, "at most %d addresses", VFIO_MAX_REGIONS);
-			return -EINVAL;
-		}
-		device->address_count = addresses.count;
-		memcpy(device->addresses, addresses.items,
-			addresses.count * sizeof(addresses.items[0]));
-	}
-	options->passthrough_count++;
-	return 0;
 }
 
 static int parse_no_reboot(struct options *options, const char *text, char *problem, size_t size)
@@ -281,7 +181,7 @@ static const struct option option_table[] = {
 	{ "pmu", NULL, "performance counters for the guest", .parse = options_parse_pmu },
 	{ "irqchip", "auto|gicv3|gicv2", "interrupt controller (auto)", FIELDS(irqchip_fields) },
 	{ "console", "stdio|pty|unix=PATH|file=PATH|none", "the guest's hvc0 (stdio)",
-		.parse = parse_console },
+		.parse = options_parse_console },
 	{ "disk", "PATH[,ro][,direct][,serial=ID][,format=raw|qcow2]|vhost-user=SOCKET",
 		"an image (raw) or block device as the guest's next disk; repeatable",
 		.parse = options_parse_disk, .repeats = true },
@@ -297,11 +197,11 @@ static const struct option option_table[] = {
 	{ "vsock", "CID", "sockets between host and guest, which has this address",
 		.parse = options_parse_vsock },
 	{ "serial", "stdio|pty|unix=PATH|file=PATH|none", "an early UART, ns16550a (none)",
-		.parse = parse_serial },
+		.parse = options_parse_serial },
 	{ "passthrough",
 		"DEVICE[,compatible=STRING][,address=host|ADDR[:ADDR...]][,unsafe-noiommu]",
 		"give the guest a device that is bound to vfio-platform; repeatable",
-		.parse = parse_passthrough, .repeats = true },
+		.parse = options_parse_passthrough, .repeats = true },
 	{ "bpmp",
 		"auto|mailbox|proxy|off[,host=PATH][,base=ADDR][,clocks=ID:ID...][,resets=ID...]"
 		"[,power-domains=ID...][,mrqs=NAME:NAME...][,audit=FILE][,trap]"
