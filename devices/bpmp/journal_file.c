@@ -67,20 +67,46 @@ static void try_service_directory(struct bpmp_journal_file *file, const char *na
 	snprintf(file->path, sizeof(file->path), DEFAULT_DIRECTORY "/%s/%s.journal", name, name);
 }
 
-/* Returns a descriptor or -errno. */
-static int open_ours(const char *path, bool create)
+static bool others_write(const struct stat *status)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+	return (status->st_uid != geteuid() && status->st_uid != 0) || status->st_mode & 022;
+}
+
+/* The directory of `path`, where nobody else can exchange a journal. A descriptor or -errno. */
+static int open_directory(const char *path)
+{
+	int size = (int)(strrchr(path, '/') - path), fd;
+	char directory[sizeof(((struct bpmp_journal_file *)0)->path)];
 	struct stat status;
 
+	snprintf(directory, sizeof(directory), "%.*s", size, path);
+	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* What is in it goes to the host's BPMP: nobody else may have written it. */
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
-		status.st_mode & 022) {
+	if (fstat(fd, &status) == 0 && !others_write(&status))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+/* What is in it goes to the host's BPMP: nobody else may have written it. A descriptor or -errno.
+ */
+static int open_ours(const char *path, bool create)
+{
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
+	int directory = open_directory(path), fd;
+	struct stat status;
+
+	if (directory < 0)
+		return directory;
+	fd = openat(directory, strrchr(path, '/') + 1, flags, 0600);
+	if (fd < 0) {
+		fd = -errno;
+	} else if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || others_write(&status)) {
 		close(fd);
-		return -EPERM;
+		fd = -EPERM;
 	}
+	close(directory);
 	return fd;
 }
 
@@ -148,8 +174,8 @@ static int lock(const struct bpmp_journal_file *file, const char *name, int wait
 static void log_open(const struct bpmp_journal_file *file, int error)
 {
 	if (error == -EPERM)
-		log_error("%s is not a file that this user alone can write; remove it, or run "
-			  "this as its owner",
+		log_error("%s is not a file that this user alone can write, in a directory of the "
+			  "same kind; remove it, or run this as its owner",
 			file->path);
 	else
 		log_error("cannot open %s, the VM's journal: %s", file->path, strerror(-error));

@@ -413,3 +413,35 @@ Test(bpmp_journal, what_others_can_write_is_not_taken)
 	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), -ELOOP);
 	cr_assert_not_null(strstr(fake_log_text(), "this user alone"));
 }
+
+Test(bpmp_journal, nor_what_others_can_exchange)
+{
+	struct bpmp_journal_file file;
+	const char *base = directory();
+
+	leave_a_journal();
+	cr_assert_eq(chmod(base, 0722), 0);
+	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), -EPERM);
+	cr_assert_eq(bpmp_journal_open(&file, "new", true, 0), -EPERM);
+	cr_assert_eq(bpmp_journal_check("one"), -EPERM);
+	cr_assert_eq(chmod(base, 0755), 0, "they may look");
+	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), 0);
+	close(file.fd);
+}
+
+Test(bpmp_journal, nor_what_is_another_users)
+{
+	struct bpmp_journal_file file;
+	const char *base = directory();
+	char path[600];
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can give a file away");
+	leave_a_journal();
+	snprintf(path, sizeof(path), "%s/one.journal", base);
+	cr_assert_eq(chown(path, 1, (gid_t)-1), 0);
+	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), -EPERM);
+	cr_assert_eq(chown(path, 0, (gid_t)-1), 0);
+	cr_assert_eq(chown(base, 1, (gid_t)-1), 0);
+	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), -EPERM);
+}
