@@ -15,7 +15,7 @@
 #include "devices/virtio/fs.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/vsock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -136,8 +136,6 @@ static int create_console(struct vm *vm)
 
 	if (vm->options->console.kind == CONSOLE_NONE)
 		return 0;
-	if (vm->machine.planning)
-		return virtio_device_plan(&vm->machine, "console");
 	error = console_create(&vm->machine, &vm->options->console, &device);
 	return error ? error : add(vm, device);
 }
@@ -180,8 +178,6 @@ static int create_rng(struct vm *vm)
 
 	if (!vm->options->rng)
 		return 0;
-	if (vm->machine.planning)
-		return virtio_device_plan(&vm->machine, "rng");
 	error = rng_create(&vm->machine, &device);
 	return error ? error : add(vm, device);
 }
@@ -192,8 +188,6 @@ static int create_balloon(struct vm *vm)
 
 	if (!vm->options->balloon)
 		return 0;
-	if (vm->machine.planning)
-		return virtio_device_plan(&vm->machine, "balloon");
 	error = balloon_create(&vm->machine, &vm->balloon);
 	return error ? error : add(vm, vm->balloon);
 }
@@ -207,10 +201,6 @@ static int create_nets(struct vm *vm)
 		struct net_options net = options->nets[i];
 		struct device *device;
 
-		if (vm->machine.planning) {
-			error = virtio_device_plan(&vm->machine, "net");
-			continue;
-		}
 		net.pairs = vm->vcpu_count < NET_MAX_PAIRS ? vm->vcpu_count : NET_MAX_PAIRS;
 		error = net_create(&vm->machine, &net, options->name, i, &device);
 		if (!error)
@@ -226,8 +216,6 @@ static int create_vsock(struct vm *vm)
 
 	if (vm->options->vsock_cid == 0)
 		return 0;
-	if (vm->machine.planning)
-		return virtio_device_plan(&vm->machine, "vsock");
 	error = vsock_create(&vm->machine, vm->options->vsock_cid, &device);
 	return error ? error : add(vm, device);
 }

@@ -174,16 +174,11 @@ static int start_worker(struct serial *serial)
 		serial->endpoint.output_fd };
 	size_t fd_count = serial->endpoint.output_fd >= 0 ? 4 : 3;
 	/* Not to die with the machine: it puts the terminal back when the machine was killed. */
-	int error = worker_start(&serial->worker, "serial", SOCK_STREAM, fds, fd_count, false);
+	int error = worker_start_with(
+		&serial->worker, "serial", fds, fd_count, false, &start, sizeof(start));
 
 	if (error)
 		return error;
-	if (send(serial->worker.socket, &start, sizeof(start), MSG_NOSIGNAL) !=
-		(ssize_t)sizeof(start)) {
-		error = -errno;
-		log_error("the early UART's worker ended at once: %s", strerror(-error));
-		return error;
-	}
 	serial->ended = (struct event_source){ serial->worker.pid_fd, on_ended };
 	return event_loop_add(serial->device.machine->loop, &serial->ended);
 }

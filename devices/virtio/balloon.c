@@ -81,9 +81,12 @@ int balloon_create_on(struct machine *machine, struct worker *worker, struct dev
 int balloon_create(struct machine *machine, struct device **device)
 {
 	struct worker worker;
-	int error = worker_start(&worker, "balloon", SOCK_STREAM, NULL, 0, true);
+	int error;
 
 	*device = NULL;
+	if (machine->planning)
+		return virtio_device_plan(machine, "balloon");
+	error = worker_start(&worker, "balloon", SOCK_STREAM, NULL, 0, true);
 	return error != 0 ? error : balloon_create_on(machine, &worker, device);
 }
 

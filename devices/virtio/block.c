@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <linux/virtio_blk.h>
@@ -72,21 +71,12 @@ static int start_worker(const struct block *block, const struct block_options *o
 		.memory_alignment = image->memory_alignment,
 		.offset_alignment = image->offset_alignment,
 	};
-	int error;
 
 	memcpy(start.name, block->name, sizeof(start.name));
 	if (options->serial != NULL)
 		memcpy(start.shape.disk.id, options->serial,
 			strnlen(options->serial, BLOCK_ID_SIZE));
-	error = worker_start(worker, "block", SOCK_STREAM, &image->fd, 1, true);
-	if (error != 0)
-		return error;
-	if (send(worker->socket, &start, sizeof(start), MSG_NOSIGNAL) == (ssize_t)sizeof(start))
-		return 0;
-	error = -errno;
-	log_error("%s: its worker ended at once: %s", block->name, strerror(-error));
-	worker_stop(worker, 0);
-	return error;
+	return worker_start_with(worker, "block", &image->fd, 1, true, &start, sizeof(start));
 }
 
 static int open_own(

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include <linux/virtio_ids.h>
 
@@ -62,17 +61,9 @@ static int start_worker(struct console *console, struct worker *worker)
 	const struct console_start start = { .kind = console->endpoint.kind };
 	const int fds[] = { console->stop.fd, console->endpoint.fd, console->endpoint.output_fd };
 	size_t fd_count = console->endpoint.output_fd >= 0 ? 3 : 2;
-	/* Not to die with the machine: it puts the terminal back when the machine was killed. */
-	int error = worker_start(worker, "console", SOCK_STREAM, fds, fd_count, false);
 
-	if (error != 0)
-		return error;
-	if (send(worker->socket, &start, sizeof(start), MSG_NOSIGNAL) == (ssize_t)sizeof(start))
-		return 0;
-	error = -errno;
-	log_error("the console's worker ended at once: %s", strerror(-error));
-	worker_stop(worker, 0);
-	return error;
+	/* Not to die with the machine: it puts the terminal back when the machine was killed. */
+	return worker_start_with(worker, "console", fds, fd_count, false, &start, sizeof(start));
 }
 
 static int open_device(struct console *console, struct machine *machine)
@@ -110,10 +101,13 @@ static int open_device(struct console *console, struct machine *machine)
 int console_create(
 	struct machine *machine, const struct console_options *options, struct device **device)
 {
-	struct console *console = calloc(1, sizeof(*console));
+	struct console *console;
 	int error;
 
 	*device = NULL;
+	if (machine->planning)
+		return virtio_device_plan(machine, "console");
+	console = calloc(1, sizeof(*console));
 	if (console == NULL)
 		return -ENOMEM;
 	console->stop.fd = -1;

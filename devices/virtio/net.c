@@ -94,27 +94,12 @@ static void choose_mac(const struct net *net, const struct net_options *options,
 		mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-/* A worker, with what it needs to know from the start. */
-static int start_worker(struct worker *worker, const char *kind, const int *fds, size_t fd_count,
-	const void *first, size_t size)
-{
-	int error = worker_start(worker, kind, SOCK_STREAM, fds, fd_count, true);
-
-	if (error != 0)
-		return error;
-	if (send(worker->socket, first, size, MSG_NOSIGNAL) == (ssize_t)size)
-		return 0;
-	error = -errno;
-	log_error("the %s worker ended at once: %s", kind, strerror(-error));
-	worker_stop(worker, 0);
-	return error;
-}
-
 static int open_worker(
 	struct net *net, struct machine *machine, const struct virtio_device_options *options)
 {
 	struct worker worker;
-	int error = start_worker(&worker, "net", &net->tap.fd, 1, &net->tap, sizeof(net->tap));
+	int error = worker_start_with(
+		&worker, "net", &net->tap.fd, 1, true, &net->tap, sizeof(net->tap));
 
 	return error != 0 ? error : virtio_device_init(&net->virtio, machine, options, &worker);
 }
@@ -129,8 +114,8 @@ static int start_control(struct net *net, struct worker *worker)
 		return 0;
 	for (uint32_t i = 0; i < net->tap.pair_count; i++)
 		taps[i] = net_tap_queue(&net->tap, i);
-	error = start_worker(worker, "net-control", taps, net->tap.pair_count, &net->tap.pair_count,
-		sizeof(net->tap.pair_count));
+	error = worker_start_with(worker, "net-control", taps, net->tap.pair_count, true,
+		&net->tap.pair_count, sizeof(net->tap.pair_count));
 	if (error == 0)
 		error = net_vhost_open_control(&net->vhost, worker->socket, net->name);
 	if (error != 0)
@@ -196,15 +181,21 @@ int net_check(const struct net_options *options)
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
 	size_t position, struct device **device)
 {
-	struct net *net = calloc(1, sizeof(*net));
+	struct net *net;
 	uint8_t mac[NET_MAC_SIZE];
 	int error;
 
 	*device = NULL;
+	net = calloc(1, sizeof(*net));
 	if (net == NULL)
 		return -ENOMEM;
-	net->passt = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
 	snprintf(net->name, sizeof(net->name), "net%u", (unsigned int)position);
+	if (machine->planning) {
+		error = virtio_device_plan(machine, net->name);
+		free(net);
+		return error;
+	}
+	net->passt = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
 	error = options->user
 		? net_passt_start(&net->passt, options, &net->tap)
 		: net_tap_open(&net->tap, options, options->vhost ? options->pairs : 1);

@@ -41,11 +41,14 @@ int rng_create(struct machine *machine, struct device **device)
 		.queue_count = QUEUE_COUNT,
 		.queue_size_max = QUEUE_SIZE,
 	};
-	struct virtio_device *virtio = calloc(1, sizeof(*virtio));
+	struct virtio_device *virtio;
 	struct worker worker;
 	int error;
 
 	*device = NULL;
+	if (machine->planning)
+		return virtio_device_plan(machine, options.name);
+	virtio = calloc(1, sizeof(*virtio));
 	if (virtio == NULL)
 		return -ENOMEM;
 	error = worker_start(&worker, "rng", SOCK_STREAM, NULL, 0, true);

@@ -119,10 +119,13 @@ int vsock_create(struct machine *machine, uint32_t cid, struct device **device)
 		.config_size = sizeof(config),
 		.config = &config,
 	};
-	struct vsock *vsock = calloc(1, sizeof(*vsock));
+	struct vsock *vsock;
 	int error;
 
 	*device = NULL;
+	if (machine->planning)
+		return virtio_device_plan(machine, options.name);
+	vsock = calloc(1, sizeof(*vsock));
 	if (vsock == NULL)
 		return -ENOMEM;
 	error = vhost_kernel_open(&vsock->kernel, &vsock_kind, options.name);

@@ -70,6 +70,15 @@ static void report(const char *level)
 		_exit(9);
 }
 
+static void echo(void)
+{
+	char text[64];
+	ssize_t size = read(WORKER_SOCKET, text, sizeof(text));
+
+	if (size <= 0 || write(WORKER_SOCKET, text, (size_t)size) != size)
+		_exit(9);
+}
+
 static void wait_for_end_of_socket(void)
 {
 	char byte;
@@ -94,6 +103,8 @@ __attribute__((constructor)) static void worker_main(int argc, char **argv)
 	else if (strcmp(argv[2], "unit-deaf") == 0)
 		for (;;)
 			pause();
+	else if (strcmp(argv[2], "unit-echo") == 0)
+		echo();
 	else if (strcmp(argv[2], "unit-wait") != 0)
 		_exit(8);
 	wait_for_end_of_socket();
@@ -233,6 +244,20 @@ Test(worker, dies_with_the_machine_if_asked)
 	close(pipe_fds[1]);
 	waitpid(machine, NULL, 0);
 	cr_assert_eq(read(pipe_fds[0], text, sizeof(text)), 0);
+}
+
+Test(worker, reads_first_what_it_was_started_with)
+{
+	const char first[] = "first words";
+	int fd = file_with('a');
+	char text[64];
+
+	cr_assert_eq(
+		worker_start_with(&worker, "unit-echo", &fd, 1, true, first, sizeof(first)), 0);
+	cr_assert_eq(read(worker.socket, text, sizeof(text)), (ssize_t)sizeof(first));
+	cr_assert_str_eq(text, first);
+	worker_stop(&worker, 5000);
+	cr_assert_str_eq(fake_log_text(), "");
 }
 
 Test(worker, socket_keeps_the_bounds_of_packets)

@@ -69,6 +69,22 @@ int worker_start(struct worker *worker, const char *kind, int socket_type, const
 	return error;
 }
 
+int worker_start_with(struct worker *worker, const char *kind, const int *fds, size_t fd_count,
+	bool die_with_machine, const void *first, size_t size)
+{
+	int error = worker_start(worker, kind, SOCK_STREAM, fds, fd_count, die_with_machine);
+
+	if (error != 0)
+		return error;
+	/* A record fits an empty socket's buffer: it goes whole or not at all. */
+	if (send(worker->socket, first, size, MSG_NOSIGNAL) == (ssize_t)size)
+		return 0;
+	error = -errno;
+	log_error("the %s worker ended at once: %s", kind, strerror(-error));
+	worker_stop(worker, 0);
+	return error;
+}
+
 /* A signal to this process starts the `grace_ms` anew. */
 bool worker_has_ended(const struct worker *worker, int grace_ms)
 {

@@ -41,6 +41,10 @@ struct worker {
 int worker_start(struct worker *worker, const char *kind, int socket_type, const int *fds,
 	size_t fd_count, bool die_with_machine);
 
+/* The same over SOCK_STREAM, with the `size` bytes at `first` as what the worker reads first. */
+int worker_start_with(struct worker *worker, const char *kind, const int *fds, size_t fd_count,
+	bool die_with_machine, const void *first, size_t size);
+
 /*
  * Closes the socket, which asks the worker to end (a program by its signal), waits up to `grace_ms`
  * and kills it if it is still there. Does nothing for a worker that was never started or has been
