@@ -82,12 +82,20 @@ static void open_more(struct net_tap *tap, const char *name, uint32_t pairs)
 /*
  * The kernel refuses a second user's open only where the tap was made for one queue. Of one that
  * was made for several it would take frames away from the first user's VM, whose offloads we would
- * change. A tap has a carrier from its first open until its last close. One that is down does not
- * say, and nothing comes through it that could be taken.
+ * change. A tap has a carrier from its first open until its last close, but one that is down does
+ * not say, and the first open may come after the look: then a queue beside ours tells.
  */
-static bool is_open(const char *name)
+static int open_several(const char *name)
 {
-	return vhost_host_is_tun(name) && vhost_host_has_carrier(name);
+	int fd;
+
+	if (vhost_host_is_tun(name) && vhost_host_has_carrier(name))
+		return -EBUSY;
+	fd = open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
+	if (fd < 0 || !vhost_host_has_second_queue(name))
+		return fd;
+	close(fd);
+	return -EBUSY;
 }
 
 static int open_by_name(struct net_tap *tap, const char *name, uint32_t pairs)
@@ -103,7 +111,7 @@ static int open_by_name(struct net_tap *tap, const char *name, uint32_t pairs)
 	}
 	/* The kernel tells a tap that was made for several queues from one that was not by EINVAL.
 	 */
-	tap->fd = is_open(name) ? -EBUSY : open_queue(name, TAP_FLAGS | IFF_MULTI_QUEUE);
+	tap->fd = open_several(name);
 	if (tap->fd >= 0) {
 		open_more(tap, name, pairs);
 		return 0;

@@ -49,6 +49,11 @@ bool vhost_host_is_tun(const char *name)
 	return has_attribute(name, "/tun_flags");
 }
 
+bool vhost_host_has_second_queue(const char *name)
+{
+	return has_attribute(name, "/queues/tx-1");
+}
+
 bool vhost_host_has_carrier(const char *name)
 {
 	char path[PATH_SIZE], value = '0';

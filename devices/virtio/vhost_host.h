@@ -18,5 +18,8 @@ bool vhost_host_has_interface(const char *name);
 bool vhost_host_is_tun(const char *name);
 /* Whether it has a carrier, which is not known, and false, while it is down. */
 bool vhost_host_has_carrier(const char *name);
+/* Whether more than one queue of it is in use: of a tap, whether that many are open and attached.
+ */
+bool vhost_host_has_second_queue(const char *name);
 
 #endif

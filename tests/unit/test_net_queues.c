@@ -302,6 +302,17 @@ Test(net_queues_tap, tap_that_another_program_has_is_left_alone)
 	cr_assert_not_null(strstr(fake_log_text(), "another program has it open"));
 }
 
+/* It is down, so its carrier is not known; or the other came at the same moment. */
+Test(net_queues_tap, tap_that_another_program_has_too_is_closed_again)
+{
+	vhost_fake.multi_queue = true;
+	vhost_fake.is_tun = true;
+	vhost_fake.has_second_queue = true;
+	cr_assert_eq(try_tap(2), -EBUSY);
+	cr_assert_null(strstr(fake_trace_text(), "offload"));
+	cr_assert_not_null(strstr(fake_log_text(), "another program has it open"));
+}
+
 /* A carrier of another kind of interface's says nothing of that. */
 Test(net_queues_tap, interface_that_is_no_tap)
 {

@@ -105,6 +105,12 @@ bool vhost_host_has_carrier(const char *name)
 	return vhost_fake.has_carrier;
 }
 
+bool vhost_host_has_second_queue(const char *name)
+{
+	(void)name;
+	return vhost_fake.has_second_queue;
+}
+
 int vhost_host_ioctl(int fd, unsigned long request, void *argument)
 {
 	unsigned int instance = find(vhost_fake.owners, vhost_fake.owner_count, fd);

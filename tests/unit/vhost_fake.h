@@ -21,6 +21,7 @@ struct vhost_fake {
 	const char *tap_name;
 	bool is_tun;
 	bool has_carrier;
+	bool has_second_queue;
 	bool multi_queue; /* it was made for several queues */
 	short tap_flags;
 	uint8_t mac[6];

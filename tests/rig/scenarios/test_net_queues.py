@@ -42,10 +42,12 @@ def connect(host: Board, flows: int = FLOWS) -> None:
 
 def second_user(host: Board, vm: Vm) -> None:
     """Is told so, and takes neither frames nor offloads away from the first."""
-    for verb in ("check", ""):
-        status, said = host.run(f"timeout 20 bpmp-vmm {verb} --kernel /guest/Image --console none "
-                                f"{OPTION}", 30)
-        assert status == 3 and "another program has it open" in said, said
+    for link in ("down", "up"):
+        host.check(f"ip link set t0 {link}")
+        for verb in ("check", ""):
+            status, said = host.run(f"timeout 20 bpmp-vmm {verb} --kernel /guest/Image "
+                                    f"--console none {OPTION}", 30)
+            assert status == 3 and "another program has it open" in said, said
     # The tap leaves large segments to the guest: fewer frames than one for each segment.
     received = "cat /sys/class/net/eth0/statistics/rx_packets"
     before = int(vm.guest(received))
