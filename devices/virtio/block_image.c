@@ -192,16 +192,32 @@ static int measure(struct block_image *image, const struct block_options *option
 	return error == 0 ? find_alignment(image, options) : error;
 }
 
-/* All else in it is for qemu-storage-daemon to judge. */
-static int check_qcow2(const struct block_image *image, const struct block_options *options)
+static bool begins_as_qcow2(const struct block_image *image)
 {
 	static const char magic[] = { 'Q', 'F', 'I', '\xfb' };
 	char head[BLOCK_MAX_ALIGNMENT] __attribute__((aligned(BLOCK_MAX_ALIGNMENT))) = { 0 };
 
-	if (pread(image->fd, head, sizeof(head), 0) >= (ssize_t)sizeof(magic) &&
-		memcmp(head, magic, sizeof(magic)) == 0)
-		return 0;
-	return complain(options, "is no qcow2 image; if it is a raw one, leave format=qcow2 away");
+	return pread(image->fd, head, sizeof(head), 0) >= (ssize_t)sizeof(magic) &&
+		memcmp(head, magic, sizeof(magic)) == 0;
+}
+
+/*
+ * What the option says is what it is: the guest can write any first bytes into its raw disk. That a
+ * raw one begins so is said, as who comes from a program that guesses has forgotten the option.
+ * All else in a qcow2 image is for qemu-storage-daemon to judge.
+ */
+static int check_format(const struct block_image *image, const struct block_options *options)
+{
+	bool looks_so = begins_as_qcow2(image);
+
+	if (options->qcow2 && !looks_so)
+		return complain(
+			options, "is no qcow2 image; if it is a raw one, leave format=qcow2 away");
+	if (!options->qcow2 && looks_so)
+		log_warning("--disk %s: begins as a qcow2 image does, and the guest sees that as "
+			    "it is; to give it the disk inside, add ,format=qcow2",
+			options->path);
+	return 0;
 }
 
 int block_image_open(struct block_image *image, const struct block_options *options)
@@ -213,7 +229,9 @@ int block_image_open(struct block_image *image, const struct block_options *opti
 	if (error == 0)
 		error = lock_image(image, options);
 	if (error == 0)
-		error = options->qcow2 ? check_qcow2(image, options) : measure(image, options);
+		error = check_format(image, options);
+	if (error == 0 && !options->qcow2)
+		error = measure(image, options);
 	if (error != 0)
 		block_image_close(image);
 	return error;

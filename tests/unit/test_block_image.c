@@ -101,6 +101,26 @@ Test(block_image, qcow2_is_known_by_its_first_bytes_alone)
 	block_image_close(&image);
 }
 
+/* Or a guest could make its disk a way to other files of the host. */
+Test(block_image, raw_is_raw_whatever_it_begins_with)
+{
+	const struct block_options raw = { .path = path };
+	struct block_image image;
+	int fd;
+
+	make_image(3 * BLOCK_SECTOR);
+	cr_assert_eq(block_image_open(&image, &raw), 0);
+	block_image_close(&image);
+	cr_assert_null(strstr(fake_log_text(), "qcow2"));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(write(fd, "QFI\xfb\0\0\0\3", 8), 8);
+	close(fd);
+	cr_assert_eq(block_image_open(&image, &raw), 0, "%s", fake_log_text());
+	cr_assert_eq(image.size, 3 * BLOCK_SECTOR);
+	block_image_close(&image);
+	cr_assert_not_null(strstr(fake_log_text(), "add ,format=qcow2"));
+}
+
 Test(block_image, one_writer_or_many_readers)
 {
 	const struct block_options write = { .path = path };
