@@ -191,8 +191,10 @@ static const struct option option_table[] = {
 	{ "balloon", NULL, "memory that the guest gives back while it runs",
 		.parse = options_parse_balloon },
 	{ "rng", "on|off", "random numbers from the host (on)", FIELDS(rng_fields) },
-	{ "net", "tap=NAME|fd=N|user[,mac=ADDR][,vhost=on|off][,hostfwd=tcp::PORT-:PORT...]",
-		"a network interface, on a tap of the host or by passt; repeatable",
+	{ "net",
+		"tap=NAME|fd=N|user|vhost-user=SOCKET[,mac=ADDR][,vhost=on|off]"
+		"[,hostfwd=tcp::PORT-:PORT...]",
+		"a network interface, on a tap of the host, by passt or by another; repeatable",
 		.parse = options_parse_net, .repeats = true },
 	{ "vsock", "CID", "sockets between host and guest, which has this address",
 		.parse = options_parse_vsock },

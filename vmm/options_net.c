@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHAT_TO_GIVE "give one of tap=NAME, fd=N, user and vhost-user=SOCKET"
+
 /* One `--net` as it is written. */
 struct net_text {
-	const char *tap, *mac, *forwards;
+	const char *tap, *mac, *forwards, *vhost_user;
 	uint64_t fd;
 	bool vhost, user;
 };
@@ -106,8 +108,11 @@ static const char *parse_forwards(const char *text, struct net_options *net)
 /* NULL, or what does not go together. */
 static const char *wrong_net(const struct net_text *given)
 {
-	if ((given->tap != NULL) + (given->fd != UINT64_MAX) + given->user != 1)
-		return "give one of tap=NAME, fd=N and user";
+	int networks = (given->tap != NULL) + (given->fd != UINT64_MAX) + given->user +
+		(given->vhost_user != NULL);
+
+	if (networks != 1 || (given->vhost_user != NULL && !*given->vhost_user))
+		return WHAT_TO_GIVE;
 	if (given->forwards != NULL && !given->user)
 		return "hostfwd is for user; a guest on a tap has an address of its own";
 	return NULL;
@@ -122,6 +127,7 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 		{ "vhost", VALUE_BOOL, offsetof(struct net_text, vhost), NULL },
 		{ "user", VALUE_BOOL, offsetof(struct net_text, user), NULL },
 		{ "hostfwd", VALUE_JOINED, offsetof(struct net_text, forwards), NULL },
+		{ "vhost-user", VALUE_STRING, offsetof(struct net_text, vhost_user), NULL },
 	};
 	struct net_text given = { .fd = UINT64_MAX, .vhost = true };
 	struct net_options *net = &options->nets[options->net_count];
@@ -130,7 +136,7 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 	/* Nothing stands without its key here. */
 	if (value_begins_bare(text) &&
 		(strncmp(text, "user", 4) != 0 || (text[4] != ',' && text[4] != '\0'))) {
-		snprintf(problem, size, "give one of tap=NAME, fd=N and user");
+		snprintf(problem, size, WHAT_TO_GIVE);
 		return -EINVAL;
 	}
 	if (value_parse(text, fields, ARRAY_SIZE(fields), &given, problem, size))
@@ -155,8 +161,9 @@ int options_parse_net(struct options *options, const char *text, char *problem, 
 	*net = (struct net_options){
 		.tap = given.tap,
 		.fd = given.fd != UINT64_MAX ? (int)given.fd : -1,
-		.vhost = given.vhost && !given.user,
+		.vhost = given.vhost && !given.user && given.vhost_user == NULL,
 		.user = given.user,
+		.vhost_user = given.vhost_user,
 	};
 	wrong = parse_forwards(given.forwards, net);
 	if (wrong != NULL) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A network interface of the guest: a tap, served by the kernel's vhost, which leaves it in the
- * machine's hands, or by a worker, which gets it; or a worker with passt at its other end.
+ * machine's hands, or by a worker, which gets it; a worker with passt at its other end; or whatever
+ * another program makes of it, over vhost-user.
  */
 #include "devices/virtio/net.h"
 
@@ -22,6 +23,8 @@
 
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
+
+#define BIT(n)	     (UINT64_C(1) << (n))
 
 #define QUEUE_SIZE   256
 
@@ -84,14 +87,16 @@ void net_default_mac(
 static void choose_mac(const struct net *net, const struct net_options *options,
 	const char *vm_name, size_t position, uint8_t mac[NET_MAC_SIZE])
 {
+	const char *other = options->vhost_user != NULL ? options->vhost_user : net->tap.name;
+
 	if (options->mac_given)
 		memcpy(mac, options->mac, NET_MAC_SIZE);
 	else if (net->tap.has_mac)
 		memcpy(mac, net->tap.mac, NET_MAC_SIZE);
 	else
-		net_default_mac(vm_name, net->tap.name, position, mac);
-	log_info("%s: %s, address %02x:%02x:%02x:%02x:%02x:%02x", net->name, net->tap.name, mac[0],
-		mac[1], mac[2], mac[3], mac[4], mac[5]);
+		net_default_mac(vm_name, other, position, mac);
+	log_info("%s: %s, address %02x:%02x:%02x:%02x:%02x:%02x", net->name, other, mac[0], mac[1],
+		mac[2], mac[3], mac[4], mac[5]);
 }
 
 static int open_worker(
@@ -140,6 +145,37 @@ static int open_kernel(
 	return error;
 }
 
+/*
+ * One pair: more would need a control queue, which is not the back end's affair. Of its features
+ * those about frames, which need neither that queue nor more of the configuration (5.1.3).
+ */
+static int open_foreign(struct net *net, struct machine *machine, const struct net_options *options,
+	const uint8_t mac[NET_MAC_SIZE])
+{
+	static const uint64_t frames = BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
+		BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |
+		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_UFO) |
+		BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
+		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_UFO) |
+		BIT(VIRTIO_NET_F_MRG_RXBUF);
+	const struct virtio_device_options device = {
+		.name = net->name,
+		.ops = &net_ops,
+		.device_id = VIRTIO_ID_NET,
+		.queue_count = 2,
+		.queues_paired = true,
+		.hidden = (BIT(24) - 1) & ~frames,
+		.added = BIT(VIRTIO_NET_F_MAC),
+		.queue_size_max = QUEUE_SIZE,
+		.config_size = NET_MAC_SIZE,
+		.config = mac,
+	};
+	struct worker connection;
+	int error = virtio_device_connect(&connection, "--net", options->vhost_user);
+
+	return error != 0 ? error : virtio_device_init(&net->virtio, machine, &device, &connection);
+}
+
 static int open_device(
 	struct net *net, struct machine *machine, bool vhost, const uint8_t mac[NET_MAC_SIZE])
 {
@@ -169,6 +205,8 @@ int net_check(const struct net_options *options)
 
 	if (options->user)
 		return net_passt_check();
+	if (options->vhost_user != NULL)
+		return virtio_device_check_peer("--net", options->vhost_user);
 	error = net_tap_open(&net.tap, options, 1);
 	net.tap.pair_count = 1;
 	if (options->vhost)
@@ -176,6 +214,16 @@ int net_check(const struct net_options *options)
 	net_vhost_close(&net.vhost);
 	net_tap_close(&net.tap);
 	return error != 0 ? error : second;
+}
+
+/* What the host has of it: tap or passt. */
+static int open_other_end(struct net *net, const struct net_options *options)
+{
+	if (options->vhost_user != NULL)
+		return 0;
+	if (options->user)
+		return net_passt_start(&net->passt, options, &net->tap);
+	return net_tap_open(&net->tap, options, options->vhost ? options->pairs : 1);
 }
 
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
@@ -196,12 +244,13 @@ int net_create(struct machine *machine, const struct net_options *options, const
 		return error;
 	}
 	net->passt = (struct worker){ .pid = -1, .pid_fd = -1, .socket = -1 };
-	error = options->user
-		? net_passt_start(&net->passt, options, &net->tap)
-		: net_tap_open(&net->tap, options, options->vhost ? options->pairs : 1);
+	net->tap = (struct net_tap){ .fd = -1, .pair_count = 1 };
+	error = open_other_end(net, options);
 	if (error == 0) {
 		choose_mac(net, options, vm_name, position, mac);
-		error = open_device(net, machine, options->vhost, mac);
+		error = options->vhost_user != NULL
+			? open_foreign(net, machine, options, mac)
+			: open_device(net, machine, options->vhost, mac);
 	}
 	if (error != 0) {
 		net_tap_close(&net->tap);

@@ -27,12 +27,13 @@ struct net_forward {
 
 /*
  * `--net`: a tap by its name, or by a descriptor that the VMM was started with; or a network that
- * passt makes of the host's, in user space.
+ * passt makes of the host's, in user space; or one that another program serves over vhost-user.
  */
 struct net_options {
 	const char *tap; /* NULL: `fd` */
 	int fd;
-	bool user; /* none of these two */
+	bool user;		/* none of these two */
+	const char *vhost_user; /* the socket's path, in place of these three; NULL: not so */
 	struct net_forward forwards[NET_MAX_FORWARDS];
 	size_t forward_count;
 	bool vhost;	/* served by the kernel; otherwise by a jailed worker */
@@ -42,15 +43,15 @@ struct net_options {
 };
 
 /*
- * Opens the tap or starts passt, and claims a register file and an interrupt, for the interface
- * number `position`, from 0, of the VM called `vm_name` (NULL: it has no name). Returns 0 with
- * *device, or -errno with a line logged that names cause and remedy.
+ * Opens the tap, starts passt or connects to the back end, and claims a register file and an
+ * interrupt, for the interface number `position`, from 0, of the VM called `vm_name` (NULL: it has
+ * no name). Returns 0 with *device, or -errno with a line logged that names cause and remedy.
  */
 int net_create(struct machine *machine, const struct net_options *options, const char *vm_name,
 	size_t position, struct device **device);
 
-/* Whether its tap and the kernel's vhost can be had; opens and closes them. Returns 0 or -errno,
- * with a line logged for each. */
+/* Whether its tap and the kernel's vhost can be had, which it opens and closes, or passt, or a back
+ * end at its socket. Returns 0 or -errno, with a line logged for each. */
 int net_check(const struct net_options *options);
 
 /*

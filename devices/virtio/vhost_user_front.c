@@ -220,6 +220,7 @@ static int set_features(struct vhost_front *front, uint64_t features)
 {
 	struct vhost_user_front *user = to_user(front);
 
+	features &= user->offered;
 	if (user->protocol_negotiated)
 		features |= BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	return set_u64(user, VHOST_USER_SET_FEATURES, features);
@@ -483,6 +484,7 @@ int vhost_user_front_open(
 		return error;
 	if (has_protocol_feature(front, VHOST_USER_PROTOCOL_F_CONFIG))
 		front->front.ops = &back_end_config_ops;
-	front->front.features = features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	front->offered = features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	front->front.features = front->offered;
 	return 0;
 }

@@ -210,10 +210,11 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	begin(virtio, machine, options, worker);
 	virtio->back_end = &virtio->front.front;
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
-		options->fewer_queues ? 1 : options->queue_count);
+		options->fewer_queues || options->queues_paired ? 1 : options->queue_count);
 	virtio->front.uses_all = options->uses_all;
 	virtio->front.front.features &= ~options->hidden;
-	if (virtio->front.queue_count > options->queue_count)
+	virtio->front.front.features |= options->added;
+	if (virtio->front.queue_count > options->queue_count || options->queues_paired)
 		virtio->front.queue_count = options->queue_count;
 	if (error == 0)
 		error = add_registers(virtio, options, virtio->front.queue_count);

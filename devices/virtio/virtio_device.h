@@ -42,9 +42,12 @@ struct virtio_device_options {
 	const struct device_ops *ops;
 	uint32_t device_id;
 	uint32_t queue_count;
-	bool fewer_queues; /* as many as the back end has, at most queue_count */
-	uint64_t hidden;   /* features of the back end that the guest is not offered */
-	bool uses_all;	   /* sooner or later every buffer is used; see vhost_user_front.h */
+	bool fewer_queues;  /* as many as the back end has, at most queue_count */
+	bool queues_paired; /* queue_count of them, though the back end says how many pairs it has,
+			     * as those of networks do */
+	uint64_t hidden;    /* features of the back end that the guest is not offered */
+	uint64_t added;	    /* features that need nothing of the back end, nor are told to it */
+	bool uses_all;	    /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
 	const void *config;			   /* NULL: the back end has it */

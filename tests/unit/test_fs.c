@@ -1,61 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A shared directory's device: what of it is the machine's (virtio 1.2, section 5.11). */
 #include "devices/virtio/fs.h"
-#include "devices/virtio/vhost_user_back.h"
 #include "devices/virtio/virtio_device.h"
 #include "tests/unit/fakes.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/foreign_back_end.h"
 #include "tests/unit/machine_parts.h"
-#include "tests/unit/virtio_driver.h"
-#include "vmm/base/layout.h"
-#include "vmm/base/unix_socket.h"
 #include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static struct machine_parts parts;
-static struct vhost_user_back back;
-static pthread_t thread;
-static int listener;
+static struct foreign_back_end back_end;
 
 /* One that has the notification queue's feature, and a bit that nobody knows. */
 static const struct vhost_user_back_device server = { .features = 3, .queue_count = 2 };
-
-static void *serve(void *argument)
-{
-	int socket = accept(listener, NULL, NULL);
-
-	(void)argument;
-	vhost_user_back_init(&back, socket, &server);
-	for (;;) {
-		struct pollfd wait = { .fd = socket, .events = POLLIN };
-
-		poll(&wait, 1, -1);
-		if (vhost_user_back_receive(&back) != 0)
-			break;
-	}
-	vhost_user_back_close(&back);
-	close(socket);
-	return NULL;
-}
 
 static void begin(void)
 {
 	fixture_create();
 	machine_parts_open(&parts, 0x100000);
-	listener = unix_socket_listen(fixture_path("socket"), 1, 0600);
-	cr_assert_geq(listener, 0);
 }
 
 static void end(void)
 {
-	close(listener);
 	machine_parts_close(&parts);
 	fixture_remove();
 }
@@ -67,8 +36,7 @@ static struct device *create(const char *tag)
 	const struct fs_options options = { .vhost_user = fixture_path("socket"), .tag = tag };
 	struct device *device;
 
-	cr_assert_eq(fcntl(listener, F_SETFL, 0), 0);
-	pthread_create(&thread, NULL, serve, NULL);
+	foreign_back_end_start(&back_end, options.vhost_user, &server);
 	cr_assert_eq(fs_create(&parts.machine, &options, &device), 0);
 	return device;
 }
@@ -76,7 +44,7 @@ static struct device *create(const char *tag)
 static void destroy(struct device *device)
 {
 	device->ops->destroy(device);
-	pthread_join(thread, NULL);
+	foreign_back_end_join(&back_end);
 }
 
 static const struct virtio_mmio *registers(struct device *device)

@@ -48,6 +48,18 @@ Test(options_net, user_networks_and_their_ports)
 	cr_assert(!options.nets[0].user);
 }
 
+Test(options_net, networks_of_another_program)
+{
+	assert_right("--net vhost-user=/run/switch,mac=52:54:00:12:34:56");
+	cr_assert_str_eq(options.nets[0].vhost_user, "/run/switch");
+	cr_assert(!options.nets[0].vhost && !options.nets[0].user && options.nets[0].tap == NULL);
+	cr_assert_eq(parse("--kernel x --net vhost-user=,mac=52:54:00:12:34:56"), OPTIONS_BAD);
+	cr_assert_eq(parse("--kernel x --net vhost-user=/run/switch,tap=t"), OPTIONS_BAD);
+	cr_assert_eq(
+		parse("--kernel x --net vhost-user=/run/switch,hostfwd=tcp::1-:1"), OPTIONS_BAD);
+	cr_assert_not_null(strstr(fake_log_text(), "hostfwd is for user"));
+}
+
 Test(options_net, wrong_forwarded_ports)
 {
 	static const char *const values[] = { "tcp", "tcp:", "tcp::", "tcp::22", "tcp::22-",
@@ -67,7 +79,7 @@ Test(options_net, wrong_forwarded_ports)
 	cr_assert_not_null(strstr(fake_log_text(), "hostfwd is for user"));
 	cr_assert_eq(parse("--kernel x --net user,tap=t"), OPTIONS_BAD);
 	cr_assert_eq(parse("--kernel x --net users"), OPTIONS_BAD);
-	cr_assert_not_null(strstr(fake_log_text(), "tap=NAME, fd=N and user"));
+	cr_assert_not_null(strstr(fake_log_text(), "tap=NAME, fd=N, user and vhost-user=SOCKET"));
 }
 
 Test(options_net, wrong_network_interfaces)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest's network: a tap and a macvtap of the host, by the kernel's vhost-net or by a worker, across
-reboots, and what a packet costs in exits to user space."""
+"""A guest's network: a tap and a macvtap of the host, by the kernel's vhost-net, by a worker or by
+another program, across reboots, and what a packet costs in exits to user space."""
 
 from __future__ import annotations
 
@@ -94,6 +94,32 @@ def test_the_trapping_path_serves_a_tap_too(host: Board) -> None:
 @on(A)
 def test_a_worker_serves_a_tap_too(host: Board) -> None:
     tap_across_a_reboot(host, "on", vhost="off")
+
+
+@on(A)
+def test_another_program_serves_an_interface(host: Board) -> None:
+    """Our worker, started by hand: nothing of this VM but its socket."""
+    socket = "/tmp/net.socket"
+    host.check(TAP)
+    worker = host.start(f"exec rig-networker {socket} t0 2>/tmp/worker.log", "worker",
+                        terminal=False)
+    host.check(f"until [ -S {socket} ]; do sleep 0.1; done")
+    status, said = host.run(f"bpmp-vmm check --kernel /guest/Image --net vhost-user={socket}")
+    assert status == 0, said
+    with Vm(host, f"--net vhost-user={socket},mac={MAC}") as vm:
+        for boot in range(2):
+            vm.up()
+            assert configure(vm) == MAC
+            assert vm.guest("cut -c 1,2,6,16,18 /sys/class/net/eth0/device/features") == "11110"
+            host.check(f"ping -c 2 -W 10 {GUEST}", 60)
+            assert host.check(call(TOTAL, CHUNK, GUEST), 180).startswith(str(TOTAL))
+            if boot == 0:
+                vm.console.sendline("reboot -f")
+        worker.kill(signal.SIGTERM)
+        assert "net0" in vm.ends(6)
+    status, said = host.run(f"bpmp-vmm --kernel /guest/Image --net vhost-user={socket}")
+    assert status == 3 and "start its back end first" in said, said
+    host.check("tunctl -d t0")
 
 
 @on(A)
