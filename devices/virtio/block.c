@@ -31,6 +31,10 @@
  */
 #define FOREIGN_CONFIG_SIZE 60
 
+_Static_assert(VIRTIO_MMIO_MAX_QUEUES <= VHOST_USER_BACK_MAX_QUEUES &&
+		VIRTIO_MMIO_MAX_QUEUES <= VHOST_USER_FRONT_MAX_QUEUES,
+	"a disk may have as many queues as a register file");
+
 struct block {
 	struct virtio_device virtio;
 	char name[96];

@@ -244,7 +244,7 @@ static int wait_for_work(struct block_worker *worker, struct pollfd *fds)
 
 int block_worker_run(struct block_worker *worker)
 {
-	struct pollfd fds[FIRST_KICK + BLOCK_MAX_QUEUES];
+	struct pollfd fds[FIRST_KICK + VHOST_USER_BACK_MAX_QUEUES];
 
 	for (;;) {
 		int status = wait_for_work(worker, fds);

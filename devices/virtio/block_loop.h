@@ -21,7 +21,6 @@
 #include "devices/virtio/block_request.h"
 #include "devices/virtio/vhost_user_back.h"
 
-#define BLOCK_MAX_QUEUES   8
 #define BLOCK_QUEUE_SIZE   128
 
 /* Requests that are worked on at once, over all queues: what bounds the worker's memory. */
@@ -31,7 +30,7 @@
 struct block_shape {
 	struct block_disk disk;
 	uint32_t logical_size, physical_size; /* bytes of a block, powers of two */
-	uint32_t queue_count;
+	uint32_t queue_count; /* at most VHOST_USER_BACK_MAX_QUEUES */
 };
 
 struct block_worker {

@@ -67,5 +67,9 @@ int block_worker_main(int argc, char **argv)
 		log_error("a disk's worker is started by bpmp-vmm, not by hand");
 		return EXIT_FAILURE;
 	}
+	if (start.shape.queue_count == 0 || start.shape.queue_count > VHOST_USER_BACK_MAX_QUEUES) {
+		log_error("a disk has 1 to %d queues", VHOST_USER_BACK_MAX_QUEUES);
+		return EXIT_FAILURE;
+	}
 	return work(&start) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -14,7 +14,7 @@
 #include "tests/unit/virtio_driver.h"
 
 #define GUEST_RING_SIZE 16
-#define GUEST_QUEUES	5
+#define GUEST_QUEUES	VIRTIO_MMIO_MAX_QUEUES
 #define GUEST_RAM_SIZE	UINT64_C(0x800000)
 /* Free for buffers from here on; the rings are below. */
 #define GUEST_BUFFERS	(TEST_RAM_BASE + 0x100000)

@@ -63,6 +63,31 @@ Test(block, configuration)
 	block_guest_end();
 }
 
+/* What a VM with so many vCPUs gives it. */
+Test(block, a_queue_for_each_of_16_vcpus)
+{
+	uint32_t head, written;
+
+	block_guest_open();
+	block_guest.shape.queue_count = VIRTIO_MMIO_MAX_QUEUES;
+	block_guest_start(DISK_FEATURES);
+	for (uint32_t i = 0; i < VIRTIO_MMIO_MAX_QUEUES; i++) {
+		struct test_ring *ring = &device_guest.rings[i];
+
+		block_guest_header(0, IN, i);
+		test_ring_set(ring, 0, HEADER_GPA(0), sizeof(struct virtio_blk_outhdr),
+			VRING_DESC_F_NEXT, 1);
+		test_ring_set(
+			ring, 1, DATA_GPA, BLOCK_SECTOR, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 2);
+		test_ring_set(ring, 2, STATUS_GPA(0), 1, VRING_DESC_F_WRITE, 0);
+		device_guest_offer(i, 0);
+		cr_assert(device_guest_take(i, &head, &written, 20000), "queue %u", i);
+		cr_assert_eq(block_guest_status(0), OK);
+		assert_original(block_guest_data(), i * BLOCK_SECTOR, BLOCK_SECTOR);
+	}
+	block_guest_end();
+}
+
 static uint64_t offered(void)
 {
 	uint64_t features = device_guest.mmio.features;

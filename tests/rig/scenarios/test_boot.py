@@ -36,8 +36,13 @@ def test_power_off_board_b(host: Board) -> None:
 @on(A_4CPUS)
 def test_many_vcpus_each_in_its_place(host: Board) -> None:
     """The 17th has another affinity than the 1st, in the tree and to KVM."""
-    with Vm(host, "--cpus 17,affinity=0-3:2:1:0:3:0-3:0-3:1", memory="512M") as vm:
+    host.check("truncate -s 1M /tmp/d")
+    with Vm(host, "--cpus 17,affinity=0-3:2:1:0:3:0-3:0-3:1 --disk /tmp/d", memory="512M") as vm:
         vm.up()
+        # The most that a disk has; each is used.
+        assert int(vm.guest("ls /sys/block/vda/mq | wc -l")) == 16
+        vm.guest("for i in $(seq 0 16); do taskset -c $i dd if=/dev/vda of=/dev/null bs=64k count=1 "
+                 "skip=$((i % 16)) iflag=direct 2>/dev/null || exit 1; done", 60)
         assert int(vm.guest("nproc")) == 17
         assert vm.guest("cd /sys/firmware/devicetree/base/cpus; ls -d cpu@1??") == "cpu@100"
         where = host.check(f"grep -h Cpus_allowed_list /proc/{vm.pid()}/task/*/status").split()[1::2]
