@@ -9,7 +9,7 @@
 #   make check        all of these, and a count
 #   make check-long   what takes longer: long fuzzing, many restarts
 #   make demo         a guest talks through the UART that it was given
-#   make install      with DESTDIR and PREFIX
+#   make install      with DESTDIR and PREFIX; with systemd's unit and udev's rules
 
 VERSION := 0.1.0
 .DEFAULT_GOAL := all
@@ -164,7 +164,12 @@ demo:
 
 install: $(program)
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/bpmp-vmm
+	install -D -m 755 packaging/vfio-bind $(DESTDIR)$(PREFIX)/libexec/bpmp-vmm/vfio-bind
 	install -D -m 644 docs/bpmp-vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/bpmp-vmm.1
+	install -D -m 644 packaging/udev/60-bpmp-vmm.rules \
+		$(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-bpmp-vmm.rules
+	sed 's|/usr/\(bin\|libexec\)/|$(PREFIX)/\1/|' packaging/systemd/bpmp-vmm@.service | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/bpmp-vmm@.service
 
 clean:
 	rm -rf $(BUILD)
