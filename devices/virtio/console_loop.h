@@ -2,7 +2,8 @@
 /*
  * The console's worker at work: one loop that waits for the front end, the guest's kicks and
  * whoever is at the other end, and moves bytes between them. Nothing in it blocks, so the front
- * end is answered at once whatever the others do.
+ * end is answered at once whatever the others do; but for a write to a regular file, which waits
+ * for its file system, and the front end with it.
  *
  * Guest to peer: a buffer whose output was taken in part keeps its place until there is room
  * again. Meanwhile the guest's driver waits, and Linux' does so with interrupts off: after a second
