@@ -53,6 +53,13 @@ static uint32_t known_pairs(const struct net_vhost *vhost)
 	return (vhost->features & BIT(VIRTIO_NET_F_MQ)) != 0 ? vhost->pair_count : 1;
 }
 
+/* What is asked of the control queue's worker belongs to what is asked of the device. */
+static struct vhost_front *control_of(struct net_vhost *vhost)
+{
+	vhost->control.front.deadline = vhost->front.deadline;
+	return &vhost->control.front;
+}
+
 /*
  * Who serves the driver's queue `*index`, which becomes its number there: the kernel a pair's, the
  * worker the control queue, which is the one behind all pairs that the driver knows of. NULL: that
@@ -70,7 +77,7 @@ static struct vhost_front *server_of(struct net_vhost *vhost, uint32_t *index)
 		*index != QUEUES_PER_PAIR * known_pairs(vhost))
 		return NULL;
 	*index = NET_CONTROL_QUEUE;
-	return &vhost->control.front;
+	return control_of(vhost);
 }
 
 /* All who serve this device, one after the other; NULL: no more. */
@@ -78,7 +85,7 @@ static struct vhost_front *nth_server(struct net_vhost *vhost, uint32_t number)
 {
 	if (number < vhost->pair_count)
 		return &vhost->pairs[number].kernel.front;
-	return number == vhost->pair_count && number > 1 ? &vhost->control.front : NULL;
+	return number == vhost->pair_count && number > 1 ? control_of(vhost) : NULL;
 }
 
 static int set_features(struct vhost_front *front, uint64_t features)

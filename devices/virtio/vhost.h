@@ -3,7 +3,7 @@
  * What serves a virtio device's queues, as the register file sees it: a vhost back end, behind a
  * transport: the vhost-user socket (vhost_user_front.h) or the kernel's ioctls (vhost_kernel.h).
  *
- * Operations may wait for the back end, up to VHOST_DEADLINE_MS each. They return 0 or -errno:
+ * Operations may wait for the back end, until the deadline. They return 0 or -errno:
  * -ECONNRESET when the back end is gone, -ETIMEDOUT when it did not answer in time, -EREMOTEIO
  * when it refused, -EPROTO when its answer makes no sense; the kernel's refusals are its own
  * -errno. One thread at a time.
@@ -48,6 +48,9 @@ struct vhost_front {
 	const struct vhost_front_ops *ops;
 	uint64_t features; /* what the back end offers: virtio's bits, VIRTIO_F_VERSION_1 among them
 			    */
+	/* Of clock_ms(), for all operations of one register write together: a vCPU waits for it. 0:
+	 * VHOST_DEADLINE_MS for each request. */
+	int64_t deadline;
 };
 
 #endif

@@ -48,10 +48,17 @@ static int fail(struct vhost_user_front *user, int error, uint32_t request)
 	return error;
 }
 
+static int64_t deadline_of(const struct vhost_user_front *user)
+{
+	int64_t deadline = clock_ms() + user->deadline_ms, whole = user->front.deadline;
+
+	return whole != 0 && whole < deadline ? whole : deadline;
+}
+
 static int socket_error(int error)
 {
 	switch (error) {
-	case EAGAIN: /* SO_RCVTIMEO or SO_SNDTIMEO ran out */
+	case EAGAIN: /* SO_SNDTIMEO ran out */
 		return -ETIMEDOUT;
 	case EPIPE:
 	case ECONNRESET:
@@ -103,21 +110,23 @@ static int send_message(struct vhost_user_front *user, const struct vhost_user_h
 
 static int receive_bytes(struct vhost_user_front *user, void *data, size_t size, int64_t deadline)
 {
+	struct pollfd input = { .fd = user->socket, .events = POLLIN };
 	size_t have = 0;
 
 	while (have < size) {
+		/* Anew each time, so that a back end that sends byte by byte ends here too. */
+		int64_t left = deadline - clock_ms();
 		ssize_t count;
 
-		/* Checked each time, so that a back end that sends byte by byte ends here too. */
-		if (clock_ms() >= deadline)
+		if (left <= 0 || poll(&input, 1, (int)left) == 0)
 			return -ETIMEDOUT;
 		/* recv() has no room for control data: descriptors sent along are closed. */
-		count = recv(user->socket, (char *)data + have, size - have, 0);
+		count = recv(user->socket, (char *)data + have, size - have, MSG_DONTWAIT);
 		if (count == 0)
 			return -ECONNRESET;
 		if (count > 0)
 			have += (size_t)count;
-		else if (errno != EINTR)
+		else if (errno != EINTR && errno != EAGAIN)
 			return socket_error(errno);
 	}
 	return 0;
@@ -155,7 +164,7 @@ struct request {
 
 static int transact(struct vhost_user_front *user, const struct request *request)
 {
-	int64_t deadline = clock_ms() + user->deadline_ms;
+	int64_t deadline = deadline_of(user);
 	bool acknowledged = request->reply == NULL &&
 		has_protocol_feature(user, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	struct vhost_user_header header = {
@@ -300,25 +309,38 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 }
 
 /*
+ * Whether buffers are available that have not been used. More of them than the queue holds is no
+ * driver's doing: a kernel that was started by the last one (kexec) has the ring's pages for other
+ * things, and a back end that looked there would give up its connection.
+ */
+static bool is_busy(const struct vhost_queue *queue)
+{
+	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
+	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
+	const volatile uint16_t *used = (const uint16_t *)queue->used + 1;
+	uint16_t pending = (uint16_t)(*available - *used);
+
+	return pending != 0 && pending <= queue->size;
+}
+
+/*
  * Until all that the driver made available has been used. Both indices are the guest's: one that
  * falsifies them gets what the back end still does into its own next boot, or ends its VM here.
  * Returns 0 or -ETIMEDOUT (logged).
  */
 static int wait_for_requests(struct vhost_user_front *user, const struct vhost_queue *queue)
 {
-	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
-	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
-	const volatile uint16_t *used = (const uint16_t *)queue->used + 1;
 	struct pollfd end = { .fd = user->socket, .events = POLLRDHUP };
-	const int64_t deadline = clock_ms() + user->deadline_ms;
+	const int64_t deadline = deadline_of(user);
 
-	/* The driver may have been stopped between the two. */
-	event_signal(queue->kick_fd);
-	while (*available != *used && poll(&end, 1, 1) <= 0) {
+	/* The driver may have been stopped between making them available and its kick. */
+	if (is_busy(queue))
+		event_signal(queue->kick_fd);
+	while (is_busy(queue) && poll(&end, 1, 1) <= 0) {
 		if (clock_ms() < deadline)
 			continue;
 		log_error("%s: requests of the guest's have not ended within %d s", user->name,
-			user->deadline_ms / 1000);
+			VHOST_DEADLINE_MS / 1000);
 		user->error = -ETIMEDOUT;
 		break;
 	}
@@ -460,8 +482,7 @@ int vhost_user_front_open(
 		.deadline_ms = VHOST_DEADLINE_MS,
 		.queue_count = queue_count,
 	};
-	if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) != 0 ||
-		setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) != 0) {
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) != 0) {
 		error = -errno;
 		log_error("%s: cannot set a deadline on the back end's socket: %s", name,
 			strerror(-error));

@@ -18,7 +18,7 @@ struct vhost_user_front {
 	struct vhost_front front;
 	const char *name; /* of the device, for the log */
 	int socket;
-	int deadline_ms;  /* VHOST_DEADLINE_MS */
+	int deadline_ms;  /* of one request, VHOST_DEADLINE_MS; front.deadline may come before */
 	uint64_t offered; /* features of the back end, which is told of no others */
 	uint64_t protocol_features;
 	uint32_t queue_count; /* that the back end has, as far as it says; those that were asked for

@@ -2,6 +2,7 @@
 #include "devices/virtio/virtio_mmio_state.h"
 
 #include "devices/virtio/vhost.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
@@ -116,6 +117,11 @@ static int start_queue(struct virtio_mmio *mmio, uint32_t index)
 	return 0;
 }
 
+static void begin(struct virtio_mmio *mmio)
+{
+	mmio->front->deadline = clock_ms() + VHOST_DEADLINE_MS;
+}
+
 /* DRIVER_OK: the back end takes over the queues that are ready. */
 static void activate(struct virtio_mmio *mmio)
 {
@@ -190,6 +196,7 @@ void virtio_mmio_write_status(struct virtio_mmio *mmio, uint32_t value)
 		VIRTIO_CONFIG_S_DRIVER_OK,
 	};
 
+	begin(mmio);
 	if (value == 0) {
 		reset(mmio);
 		return;
@@ -219,6 +226,7 @@ void virtio_mmio_write_queue_ready(
 	const uint32_t state =
 		VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FAILED;
 
+	begin(mmio);
 	/* A queue may be withdrawn at any time (4.2.2.2): the write returns when it is. */
 	if (value == 0) {
 		stop_queue(mmio, (uint32_t)(queue - mmio->queues));
@@ -235,6 +243,7 @@ int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *fro
 	int error;
 
 	pthread_mutex_lock(&mmio->lock);
+	begin(mmio);
 	error = ask(mmio->front, context);
 	if (error == -ECONNRESET || error == -ETIMEDOUT || error == -EPROTO)
 		fail(mmio, error);

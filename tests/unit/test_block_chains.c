@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -252,9 +251,6 @@ Test(block_chains, reset_has_a_deadline)
 	block_guest.file.offset_alignment = 512;
 	block_guest_start(DISK_FEATURES);
 	device_guest.front.deadline_ms = 300;
-	cr_assert_eq(setsockopt(device_guest.sockets[0], SOL_SOCKET, SO_RCVTIMEO,
-			     &(struct timeval){ .tv_usec = 300000 }, sizeof(struct timeval)),
-		0);
 	pthread_rwlock_wrlock(&block_guest.file.writers);
 	offer_slow_write();
 	usleep(100 * 1000);

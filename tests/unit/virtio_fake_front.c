@@ -2,6 +2,7 @@
 #include "tests/unit/virtio_fake_front.h"
 
 #include "tests/unit/fakes.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
@@ -19,6 +20,7 @@ static int set_features(struct vhost_front *front, uint64_t features)
 	struct fake_front *fake = to_fake(front);
 
 	cr_assert_eq(features & ~front->features, 0, "acknowledged what was not offered");
+	fake->deadline = front->deadline;
 	fake->features = features;
 	if (!fake->silent)
 		fake_trace("features 0x%llx", (unsigned long long)features);
@@ -40,6 +42,7 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 	cr_assert_lt(queue->index, VIRTIO_MMIO_MAX_QUEUES);
 	cr_assert_not(fake->running[queue->index], "queue %u is started twice", queue->index);
 	cr_assert_neq(fake->features, 0, "queue %u is started before features", queue->index);
+	cr_assert_eq(front->deadline, fake->deadline, "a write has one deadline");
 	cr_assert_neq(queue->size, 0);
 	cr_assert_eq(queue->size & (queue->size - 1), 0);
 	cr_assert_not_null(queue->descriptors);
@@ -62,6 +65,7 @@ static int stop_queue(struct vhost_front *front, uint32_t index)
 	struct fake_front *fake = to_fake(front);
 
 	cr_assert(fake->running[index], "queue %u is stopped without having been started", index);
+	cr_assert_gt(front->deadline, clock_ms(), "a write has a deadline");
 	if (fake->slow)
 		usleep(10);
 	fake->running[index] = false;

@@ -17,6 +17,7 @@ struct fake_front {
 	bool silent;	   /* no lines in the trace */
 	bool slow;	   /* other threads get their chance while a queue starts or stops */
 	uint64_t features; /* acknowledged */
+	int64_t deadline;  /* when they were */
 	bool running[VIRTIO_MMIO_MAX_QUEUES];
 	struct vhost_queue queues[VIRTIO_MMIO_MAX_QUEUES]; /* as they were started last */
 	unsigned int started, stopped;			   /* how often, altogether */
