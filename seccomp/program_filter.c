@@ -4,7 +4,9 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -56,6 +58,19 @@ static const int denied[] = {
 static const unsigned long namespaces[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID,
 	CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
 
+/* Where else a signal is sent from: by a descriptor to who is named its owner; by a limit. */
+static const struct {
+	int call;
+	struct scmp_arg_cmp has;
+} signals[] = {
+	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETOWN) },
+	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETOWN_EX) },
+	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETSIG) },
+	{ SCMP_SYS(ioctl), SCMP_CMP32(1, SCMP_CMP_EQ, FIOSETOWN) },
+	{ SCMP_SYS(ioctl), SCMP_CMP32(1, SCMP_CMP_EQ, SIOCSPGRP) },
+	{ SCMP_SYS(prlimit64), SCMP_CMP32(0, SCMP_CMP_NE, 0) },
+};
+
 static int deny(scmp_filter_ctx context)
 {
 	/* Its flags are in memory, where no filter looks; the C library then uses clone(). */
@@ -68,6 +83,9 @@ static int deny(scmp_filter_ctx context)
 		error = seccomp_rule_add_array(
 			context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &has);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(signals) && error == 0; i++)
+		error = seccomp_rule_add_array(
+			context, SCMP_ACT_ERRNO(EPERM), signals[i].call, 1, &signals[i].has);
 	for (size_t i = 0; i < ARRAY_SIZE(denied) && error == 0; i++)
 		error = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
 	return error;

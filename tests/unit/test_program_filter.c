@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@ static void *thread(void *unused)
 static int what_is_left(const struct sock_fprog *filter)
 {
 	char text[2] = "";
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 	pthread_t other;
 	int left = 0, fd;
 
@@ -36,6 +38,12 @@ static int what_is_left(const struct sock_fprog *filter)
 	left |= (syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EPERM) << 2;
 	left |= (kill(getppid(), 0) == 0 || errno != EPERM) << 3;
 	left |= (syscall(SYS_tgkill, getppid(), getppid(), 0) == 0 || errno != EPERM) << 3;
+	left |= (fcntl(0, F_SETOWN, getppid()) == 0 || errno != EPERM) << 3;
+	left |= (fcntl(0, F_SETSIG, SIGKILL) == 0 || errno != EPERM) << 3;
+	left |= (syscall(SYS_prlimit64, getppid(), RLIMIT_CPU, NULL, &limit) == 0 || errno != EPERM)
+		<< 3;
+	left |= (getrlimit(RLIMIT_CPU, &limit) != 0) << 5;
+	left |= (fcntl(0, F_GETFD) < 0) << 5;
 	left |= (syscall(SYS_ptrace, 0, 0, 0, 0) == 0 || errno != EPERM) << 4;
 	left |= (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) >= 0 || errno != EPERM)
 		<< 4;
