@@ -49,7 +49,7 @@ static int find_path(struct bpmp_journal_file *file, const char *name, bool crea
 
 	find_directory(directory, sizeof(directory));
 	snprintf(file->path, sizeof(file->path), "%s/%s.journal", directory, name);
-	if (create && mkdir(directory, 0700) < 0 && errno != EEXIST) {
+	if (create && mkdir(directory, 0755) < 0 && errno != EEXIST) {
 		error = -errno;
 		log_make(directory, error);
 		return error;
@@ -175,7 +175,8 @@ static void log_open(const struct bpmp_journal_file *file, int error)
 {
 	if (error == -EPERM)
 		log_error("%s is not a file that this user alone can write, in a directory of the "
-			  "same kind; remove it, or run this as its owner",
+			  "same kind; run this as its owner (a service's: start the service), or "
+			  "remove it and leave the host's BPMP as it is",
 			file->path);
 	else
 		log_error("cannot open %s, the VM's journal: %s", file->path, strerror(-error));

@@ -326,6 +326,22 @@ Test(bpmp_journal, a_file_and_its_directory)
 	cr_assert_eq(identify("one"), 1);
 }
 
+/* A service of another user's has its directory below the one that root's VM made. */
+Test(bpmp_journal, a_directory_that_is_made_can_be_passed_through)
+{
+	char made[600];
+	struct bpmp_journal_file file;
+	struct stat status;
+
+	snprintf(made, sizeof(made), "%s/made", directory());
+	cr_assert_eq(setenv("RUNTIME_DIRECTORY", made, 1), 0);
+	umask(022);
+	cr_assert_eq(bpmp_journal_open(&file, "one", true, 0), 0);
+	close(file.fd);
+	cr_assert_eq(stat(made, &status), 0);
+	cr_assert_eq(status.st_mode & 0777, 0755u);
+}
+
 Test(bpmp_journal, two_vms_of_one_name)
 {
 	struct bpmp_journal_file first, second;
