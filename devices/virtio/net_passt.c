@@ -32,20 +32,31 @@ static char *const fixed[] = { "passt", "--foreground", "--quiet", "--no-map-gw"
 #define RESOLVER_OF_GUEST "169.254.1.1"
 
 /*
- * A name server on the host's loopback, where the guest reaches nothing else: passt forwards there
- * what the guest sends to this address, UDP to port 53 alone. Nothing tells the guest of it, since
- * --dns, which would, takes the host's own out of use.
+ * passt tells the guest of the servers in /etc/resolv.conf, but of none on the host's loopback,
+ * where the guest reaches nothing. The usual one there is systemd-resolved, and the guest is told
+ * of the server behind it. Otherwise passt forwards to the loopback's what the guest sends to an
+ * address, UDP to port 53 alone; nothing tells the guest of that one, since --dns, which would,
+ * takes the host's own out of use.
  */
-static size_t add_resolver(char **arguments)
+static size_t add_resolver(char **arguments, struct net_resolver *behind)
 {
-	static char forward[] = "--dns-forward", guest[] = RESOLVER_OF_GUEST;
-	char host[NET_RESOLVER_ADDRESS_SIZE];
+	static char forward[] = "--dns-forward", guest[] = RESOLVER_OF_GUEST, tell[] = "--dns";
+	const struct net_resolver host = net_resolver_read("/etc/resolv.conf");
 
-	if (!net_resolver_is_on_loopback("/etc/resolv.conf", host))
+	if (host.reachable || !*host.loopback)
 		return 0;
+	*behind = net_resolver_read("/run/systemd/resolve/resolv.conf");
+	if (*behind->elsewhere) {
+		log_info("--net user: the guest is told of the name server %s, which is behind the "
+			 "host's own, %s",
+			behind->elsewhere, host.loopback);
+		arguments[0] = tell;
+		arguments[1] = behind->elsewhere;
+		return RESOLVER_WORDS;
+	}
 	log_info("--net user: the host's name server, %s, is %s to the guest; nobody tells the "
 		 "guest, so name it there",
-		host, guest);
+		host.loopback, guest);
 	arguments[0] = forward;
 	arguments[1] = guest;
 	return RESOLVER_WORDS;
@@ -56,9 +67,10 @@ static int start(struct worker *passt, const struct net_options *options, int th
 	char *arguments[ARRAY_SIZE(fixed) + RESOLVER_WORDS + 2 * NET_MAX_FORWARDS + 1] = { NULL };
 	char tcp[] = "--tcp-ports", udp[] = "--udp-ports", ports[NET_MAX_FORWARDS][32];
 	size_t count = ARRAY_SIZE(fixed);
+	struct net_resolver behind;
 
 	memcpy(arguments, fixed, sizeof(fixed));
-	count += add_resolver(arguments + count);
+	count += add_resolver(arguments + count, &behind);
 	for (size_t i = 0; i < options->forward_count; i++) {
 		const struct net_forward *forward = &options->forwards[i];
 

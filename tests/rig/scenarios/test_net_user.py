@@ -84,7 +84,17 @@ def test_a_name_server_on_the_host_s_loopback(host: Board, network: None) -> Non
     server = host.start("exec rig-resolver", "resolver", terminal=False)
     server.wait_for("serving", 20)
     host.check("echo nameserver 127.0.0.53 >/etc/resolv.conf")
+    behind = "/run/systemd/resolve"
     try:
+        # The server behind it is told of, which udhcpc shows.
+        host.check(f"mkdir -p {behind} && echo nameserver {OTHER} >{behind}/resolv.conf")
+        with Vm(host, OPTION) as vm:
+            vm.up()
+            vm.guest("ip link set eth0 up")
+            assert OTHER in vm.guest("printf '#!/bin/sh\\necho dns=$dns' >/tmp/say; chmod +x /tmp/say; "
+                                     "udhcpc -i eth0 -n -q -s /tmp/say 2>&1 | grep dns=", 60)
+            vm.ends(0, "poweroff -f")
+        host.check(f"rm -r {behind}")
         with Vm(host, OPTION) as vm:
             vm.up()
             configure(vm)
@@ -92,6 +102,6 @@ def test_a_name_server_on_the_host_s_loopback(host: Board, network: None) -> Non
             assert "192.0.2.7" in vm.guest(f"nslookup some.name {address}", 60)
             vm.ends(0, "poweroff -f")
     finally:
-        host.run("rm /etc/resolv.conf")
+        host.run(f"rm -rf /etc/resolv.conf {behind}")
         server.kill(signal.SIGTERM)
         server.wait(20)
