@@ -31,6 +31,11 @@
  */
 #define FOREIGN_CONFIG_SIZE 60
 
+#define BIT(n)		    (UINT64_C(1) << (n))
+
+/* Features of the device's type whose fields come behind that. */
+#define BEYOND_CONFIG	    (BIT(24) - BIT(VIRTIO_BLK_F_WRITE_ZEROES + 1))
+
 _Static_assert(VIRTIO_MMIO_MAX_QUEUES <= VHOST_USER_BACK_MAX_QUEUES &&
 		VIRTIO_MMIO_MAX_QUEUES <= VHOST_USER_FRONT_MAX_QUEUES,
 	"a disk may have as many queues as a register file");
@@ -123,7 +128,7 @@ static int open_foreign(
 		.device_id = VIRTIO_ID_BLOCK,
 		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
 		.fewer_queues = true,
-		.hidden = UINT64_C(1) << VIRTIO_BLK_F_CONFIG_WCE,
+		.hidden = BIT(VIRTIO_BLK_F_CONFIG_WCE) | BEYOND_CONFIG,
 		.uses_all = true,
 		.queue_size_max = BLOCK_QUEUE_SIZE,
 		.config_size = FOREIGN_CONFIG_SIZE,

@@ -348,13 +348,13 @@ static int wait_for_work(struct net_worker *worker, struct pollfd fds[POLL_FDS])
 	return vhost_user_back_wait(back, fds, POLL_FDS, worker->again ? 0 : -1);
 }
 
-/* After a message of the front end's: another driver may have negotiated something else. */
+/* After a message of the front end's: another driver may have begun. */
 static int follow_negotiation(struct net_worker *worker)
 {
-	if (worker->back.features == worker->negotiated)
+	if (worker->back.acknowledged == worker->followed)
 		return 0;
-	worker->negotiated = worker->back.features;
-	return net_tap_negotiated(&worker->tap, worker->negotiated);
+	worker->followed = worker->back.acknowledged;
+	return net_tap_negotiated(&worker->tap, worker->back.features);
 }
 
 int net_worker_run(struct net_worker *worker)

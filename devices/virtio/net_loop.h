@@ -31,15 +31,15 @@ struct net_worker {
 	struct vhost_user_back back;
 	struct vhost_user_back_device device;
 	struct net_tap tap;
-	struct net_stream *stream;		  /* malloc'ed; NULL: the tap is one */
-	int broken;				  /* -errno of the stream, which ends the worker */
-	uint64_t negotiated;			  /* the features that the tap was last told */
-	bool again;				  /* the turn was over before the work was */
-	bool tap_full;				  /* wait until it takes frames again */
-	bool wants_frames;			  /* the guest has buffers for what comes */
-	bool bad_frame_logged, bad_buffer_logged; /* once, whatever the guest repeats */
-	struct virtqueue_chain chain;		  /* the first buffer of the frame in hand */
-	struct virtqueue_chain next;		  /* another one of it */
+	struct net_stream *stream; /* malloc'ed; NULL: the tap is one */
+	int broken;		   /* -errno of the stream, which ends the worker */
+	uint32_t followed; /* of back.acknowledged: when the tap was last told of a driver */
+	bool again;	   /* the turn was over before the work was */
+	bool tap_full;	   /* wait until it takes frames again */
+	bool wants_frames; /* the guest has buffers for what comes */
+	bool bad_frame_logged, bad_buffer_logged;    /* once, whatever the guest repeats */
+	struct virtqueue_chain chain;		     /* the first buffer of the frame in hand */
+	struct virtqueue_chain next;		     /* another one of it */
 	struct net_buffer more[NET_MAX_BUFFERS - 1]; /* all after the first */
 	uint32_t more_count;
 	struct iovec parts[NET_MAX_PARTS];

@@ -30,8 +30,11 @@ int net_worker_main(int argc, char **argv)
 	tap.fd = WORKER_FIRST_FD;
 	tap.name[sizeof(tap.name) - 1] = '\0';
 	error = net_worker_init(worker, WORKER_SOCKET, &tap);
-	if (error == 0)
-		error = jail_enter_worker(JAIL_NET, WORKER_FIRST_FD + 1);
+	if (error != 0) {
+		free(worker);
+		return EXIT_FAILURE;
+	}
+	error = jail_enter_worker(JAIL_NET, WORKER_FIRST_FD + 1);
 	if (error == 0)
 		error = net_worker_run(worker);
 	net_worker_close(worker);

@@ -60,6 +60,7 @@ struct vhost_user_back {
 	const struct vhost_user_back_device *device;
 	int socket;
 	uint64_t features, protocol_features; /* as the front end acknowledged them */
+	uint32_t acknowledged; /* how often it did: each driver that begins has it do so */
 	struct guest_memory memory;
 	struct vhost_user_back_queue queues[VHOST_USER_BACK_MAX_QUEUES];
 	/* The message that is coming in. */

@@ -39,6 +39,7 @@ static int set_features(struct vhost_user_back *back)
 	if ((features & ~offered_features(back)) != 0)
 		return -EINVAL;
 	back->features = features;
+	back->acknowledged++;
 	/* Rings begin disabled; a front end that does not know of that has them enabled. */
 	if ((features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) == 0)
 		for (uint32_t i = 0; i < back->device->queue_count; i++)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A disk that another program serves over vhost-user: what of it is not passed on. */
+#include "devices/virtio/block.h"
+#include "devices/virtio/virtio_device.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/foreign_back_end.h"
+#include "tests/unit/machine_parts.h"
+#include "vmm/base/util.h"
+
+#include <criterion/criterion.h>
+
+#include <linux/virtio_blk.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static struct machine_parts parts;
+static struct foreign_back_end back_end;
+
+static void begin(void)
+{
+	fixture_create();
+	machine_parts_open(&parts, 0x100000);
+}
+
+static void end(void)
+{
+	machine_parts_close(&parts);
+	fixture_remove();
+}
+
+TestSuite(block_foreign, .init = begin, .fini = end, .timeout = 30);
+
+/* 5.2.4: the fields of features from 15 on are behind what the back end is asked for. */
+Test(block_foreign, features_without_their_fields_are_hidden)
+{
+	static const struct virtio_blk_config config;
+	static const struct vhost_user_back_device server = {
+		.features = BIT(24) - 1,
+		.queue_count = 1,
+		.config = &config,
+		.config_size = sizeof(config),
+	};
+	const struct block_options options = { .vhost_user = fixture_path("socket") };
+	const struct virtio_mmio *mmio;
+	struct device *device;
+
+	foreign_back_end_start(&back_end, options.vhost_user, &server);
+	cr_assert_eq(block_create(&parts.machine, &options, &device), 0);
+	mmio = &container_of(device, struct virtio_device, device)->mmio;
+	cr_assert_eq(mmio->features & (BIT(24) - 1),
+		(BIT(VIRTIO_BLK_F_WRITE_ZEROES + 1) - 1) & ~BIT(VIRTIO_BLK_F_CONFIG_WCE));
+	device->ops->destroy(device);
+	foreign_back_end_join(&back_end);
+}
