@@ -204,10 +204,15 @@ static int load_file(
 {
 	void *to = guest_memory_at(&vm->memory, gpa, size);
 	int error = to ? read_at(fd, to, size, 0) : -EFAULT;
+	char more;
 
+	/* Another file's contents, for which no room was planned. */
+	if (!error && pread(fd, &more, 1, (off_t)size) > 0)
+		error = -EIO;
 	if (error)
 		log_error("--%s %s: cannot be loaded: %s", option, path,
-			error == -EIO ? "it has become shorter" : strerror(-error));
+			error == -EIO ? "it has another size than at the start; start the VM anew"
+				      : strerror(-error));
 	return error;
 }
 

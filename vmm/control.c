@@ -220,10 +220,11 @@ void control_close(struct control *control)
 {
 	if (control->listener.fd < 0)
 		return;
+	/* The name first: without a listener behind it, it is free for the next VM. */
+	unlink(control->path);
+	event_loop_remove(control->loop, &control->listener);
+	close_fd(&control->listener.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(control->clients); i++)
 		if (control->clients[i].source.fd >= 0)
 			let_go(&control->clients[i]);
-	event_loop_remove(control->loop, &control->listener);
-	close_fd(&control->listener.fd);
-	unlink(control->path);
 }

@@ -202,8 +202,9 @@ static enum exit_status create(struct vm *vm)
 		return EXIT_HOST;
 	if (take_widths(vm))
 		return EXIT_USAGE;
-	if (tree_build(vm))
-		return EXIT_OTHER;
+	error = tree_build(vm);
+	if (error)
+		return error == -E2BIG ? EXIT_USAGE : EXIT_OTHER;
 	return tree_dump(vm) ? EXIT_USAGE : EXIT_POWERED_OFF;
 }
 
@@ -296,6 +297,14 @@ static bool restarts(const struct vm *vm, enum machine_end why)
 	return false;
 }
 
+/* A signal that came while the VM was made: its guest has not begun, and need not end. */
+static bool stopped_before_start(struct vm *vm)
+{
+	struct signalfd_siginfo info;
+
+	return read(vm->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
 /* A device that failed while the VM was started has said so itself. */
 static enum machine_end why_not_started(struct vm *vm)
 {
@@ -320,7 +329,7 @@ static enum machine_end run(struct vm *vm)
 		vcpus_pause(vm);
 		machine_end_requested(&vm->machine, &why);
 		if (!restarts(vm, why))
-			return why;
+			return vm->shutdown.asked && why == MACHINE_RESET ? MACHINE_STOPPED : why;
 		log_info("the guest %s; restarting it",
 			why == MACHINE_PANIC ? "panicked" : "asked for a reset");
 		power_off(vm);
@@ -336,13 +345,13 @@ static void destroy(struct vm *vm)
 {
 	devices_destroy(vm);
 	boot_close(vm);
-	/* After the devices: a client that said stop sees its connection end when all is done. */
-	control_close(&vm->control);
 	notify_close(&vm->notify);
 	guest_memory_unmap(&vm->memory);
 	free(vm->boot.tree);
 	close_fd(&vm->memory_fd);
 	close_fd(&vm->kvm.kvm_fd);
+	/* A client that said stop sees its connection end when devices and memory are free. */
+	control_close(&vm->control);
 	close_fd(&vm->signals.fd);
 	close_fd(&vm->wake.fd);
 	close_fd(&vm->machine.leave_fd);
@@ -421,6 +430,7 @@ enum exit_status machine_run(const struct options *options)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	enum exit_status status = EXIT_OTHER;
+	enum machine_end late;
 
 	if (!vm)
 		return EXIT_OTHER;
@@ -433,6 +443,8 @@ enum exit_status machine_run(const struct options *options)
 
 	if (power_on(vm) || lock_in(vm)) {
 		status = EXIT_HOST;
+	} else if (stopped_before_start(vm)) {
+		status = status_of(MACHINE_STOPPED);
 	} else {
 		vm->started_ms = clock_ms();
 		status = status_of(start(vm) == 0 ? run(vm) : why_not_started(vm));
@@ -440,6 +452,9 @@ enum exit_status machine_run(const struct options *options)
 	notify_send(&vm->notify, "STOPPING=1\nSTATUS=the guest has ended");
 	power_off(vm);
 	vcpus_join(vm);
+	/* A BPMP that cannot put back what the guest changed, for one. */
+	if (status == EXIT_POWERED_OFF && machine_end_requested(&vm->machine, &late))
+		status = status_of(late);
 out:
 	destroy(vm);
 	free(vm);

@@ -48,8 +48,21 @@ void options_take_effect(const struct options *options)
 		setenv(WORKER_UNJAILED_VARIABLE, "1", 1);
 }
 
+/* What most command lines that were QEMU's have: the guest would run, and nobody see it. */
+static void warn_of_console(const char *cmdline)
+{
+	const char *word = cmdline ? strstr(cmdline, "console=ttyAMA") : NULL;
+
+	if (word && (word == cmdline || word[-1] == ' '))
+		log_warning("--cmdline %.*s: there is no PL011 here; the console is hvc0, or ttyS0 "
+			    "with "
+			    "--serial",
+			(int)strcspn(word, " "), word);
+}
+
 enum options_result options_check(const struct options *options)
 {
+	warn_of_console(options->cmdline);
 	if (!options->kernel) {
 		log_error("no kernel; give --kernel FILE, an arm64 Image");
 		return OPTIONS_BAD;

@@ -257,7 +257,7 @@ int tree_build(struct vm *vm)
 		return error;
 	}
 	error = fdt_builder_finish(&fdt, &vm->boot.tree, &vm->boot.tree_size);
-	if (error)
+	if (error && error != -E2BIG) /* the command line, which was said */
 		log_error("cannot build the guest's device tree: %s", strerror(-error));
 	return error;
 }

@@ -259,9 +259,12 @@ int vfio_container_open_device(
 static void log_map_error(const struct guest_memory_region *region, int error)
 {
 	if (error == -ENOMEM)
-		log_error("the IOMMU must pin the guest's RAM, 0x%" PRIx64
-			  " bytes, and RLIMIT_MEMLOCK is less: set LimitMEMLOCK=infinity in the "
-			  "service, or ulimit -l unlimited in the shell",
+		log_error(
+			"the IOMMU must pin the guest's RAM, 0x%" PRIx64
+			" bytes, and RLIMIT_MEMLOCK is less: set LimitMEMLOCK=infinity in the "
+			"service; a user needs the line USER - memlock unlimited in "
+			"/etc/security/limits.conf and a new login, a shell sudo prlimit --pid $$ "
+			"--memlock=unlimited",
 			region->size);
 	else if (error == -EINVAL)
 		log_error("the IOMMU cannot map guest RAM at 0x%" PRIx64 "+0x%" PRIx64

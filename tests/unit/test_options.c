@@ -99,6 +99,17 @@ Test(options, whole_strings_keep_their_commas)
 	cr_assert_str_eq(options.dump_dtb, "x,y");
 }
 
+/* What was QEMU's command line: the guest would run unseen. */
+Test(options, a_console_that_is_not_there_is_said)
+{
+	assert_right("--cmdline console=hvc0");
+	cr_assert_null(strstr(fake_log_text(), "PL011"));
+	assert_right("--cmdline root=/dev/vda,console=ttyAMA0");
+	cr_assert_null(strstr(fake_log_text(), "PL011"));
+	assert_right("--cmdline console=ttyAMA0");
+	cr_assert_not_null(strstr(fake_log_text(), "console=ttyAMA0: there is no PL011 here"));
+}
+
 Test(options, later_options_win)
 {
 	assert_right("--memory 1G --kernel other --memory 2G,base=0x80000000");

@@ -76,6 +76,25 @@ def test_reboots_in_place(host: Board) -> None:
         vm.ends(0, "poweroff -f")
 
 
+@on(A)
+def test_an_initrd_that_was_replaced_is_not_loaded_in_part(host: Board) -> None:
+    host.check("cp /guest/initrd /tmp/initrd")
+    with Vm(host, files="--kernel /guest/Image --initrd /tmp/initrd") as vm:
+        vm.up()
+        host.check("echo more >>/tmp/initrd")
+        vm.console.sendline("reboot -f")
+        assert "/tmp/initrd: cannot be loaded: it has another size" in vm.ends(1)
+    host.check("rm /tmp/initrd")
+
+
+@on(A)
+def test_a_reset_in_answer_to_a_signal_is_its_end(host: Board) -> None:
+    with Vm(host, "--grace 60") as vm:
+        vm.up()
+        host.check(f"kill -TERM {vm.pid()}")
+        vm.ends(7, "reboot -f")
+
+
 @EITHER
 def test_no_reboot(host: Board) -> None:
     with Vm(host, "--no-reboot", words="rig.do=reboot") as vm:
