@@ -362,6 +362,39 @@ Test(console, endless_empty_buffers_leave_time_for_others)
 	guest_end();
 }
 
+/*
+ * What is typed says how many buffers are available: each one that is filled adds another, and a
+ * buffer to send that holds the used index. What it holds when it is sent tells when it had its
+ * turn.
+ */
+Test(console, guest_that_receives_without_end_sends_too)
+{
+	enum { TYPED = 1000, BOTH = 2 * sizeof(uint16_t) };
+	struct test_ring *receive, *transmit;
+	static uint16_t typed[TYPED][2];
+	uint16_t seen;
+
+	start_with_pipes(O_NONBLOCK);
+	receive = &guest.rings[RECEIVE];
+	transmit = &guest.rings[TRANSMIT];
+	for (uint32_t i = 0; i < TYPED; i++) {
+		typed[i][0] = (uint16_t)(i + 2);
+		typed[i][1] = 1;
+	}
+	test_ring_set(receive, 0, receive->available_gpa + 2, 2,
+		VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 1);
+	test_ring_set(receive, 1, transmit->available_gpa + 2, 2, VRING_DESC_F_WRITE, 0);
+	test_ring_set(transmit, 0, receive->used_gpa + 2, 2, 0, 0);
+	cr_assert_eq(write(input_pipe[1], typed, sizeof(typed)), (ssize_t)sizeof(typed));
+	test_ring_offer(receive, 0);
+	guest_notify(RECEIVE);
+	cr_assert(test_wait_for(output_pipe[0], POLLIN, 5000));
+	cr_assert_eq(read(output_pipe[0], &seen, sizeof(seen)), sizeof(seen));
+	cr_assert_gt(seen, 0);
+	cr_assert_leq(seen, 256, "%u buffers were filled before", seen);
+	guest_end();
+}
+
 /* --- a terminal ------------------------------------------------------------------------------- */
 
 Test(console, terminal_is_raw_while_the_worker_runs)
