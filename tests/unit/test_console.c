@@ -309,6 +309,30 @@ Test(console, output_that_nobody_takes_is_dropped_after_a_while)
 	cr_assert_not_null(strstr(fake_log_text(), "bytes of it were dropped"));
 }
 
+/* A guest that floods a slow peer cannot fill the host's log. */
+Test(console, what_is_dropped_is_told_a_few_times)
+{
+	uint32_t head, written;
+	size_t said = 0;
+
+	start_with_pipes(O_NONBLOCK);
+	guest.worker.told = CONSOLE_TOLD_AT_MOST - 1;
+	for (int turn = 0; turn < 2; turn++) {
+		block_output();
+		for (uint16_t i = 0; i < 4; i++)
+			cr_assert(guest_take(TRANSMIT, &head, &written, 10000));
+		empty_output();
+		guest_print("anew");
+		cr_assert_str_eq(test_read_text(output_pipe[0]), "anew");
+		if (turn == 0)
+			said = strlen(fake_log_text());
+	}
+	guest_end();
+	cr_assert_not_null(
+		strstr(fake_log_text(), "bytes of it were dropped; this is not said again"));
+	cr_assert_eq(strlen(fake_log_text()), said);
+}
+
 Test(console, blocked_output_does_not_spin)
 {
 	struct timespec before, after;
