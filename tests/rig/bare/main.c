@@ -18,6 +18,7 @@
 #define SEED_STEP	 0x9e3779b97f4a7c15u
 #define FIRST_REPORT	 256 /* rounds; then after twice as many each time, up to: */
 #define REPORTS_AT_LEAST 16384
+#define QUEUE_REPORTS	 512 /* the same of queues, whose rounds take longer */
 
 static struct bare_tree tree;
 static uint64_t first_seed;
@@ -90,9 +91,12 @@ static bool attacks_queues(void)
 /* By CPU 0, which also speaks for the others. */
 static void report(void)
 {
+	uint64_t most;
+
 	if (rounds[0] < next_report)
 		return;
-	next_report += next_report < REPORTS_AT_LEAST ? next_report : REPORTS_AT_LEAST;
+	most = attacks_queues() ? QUEUE_REPORTS : REPORTS_AT_LEAST;
+	next_report += next_report < most ? next_report : most;
 	bare_print("bare: ");
 	for (uint32_t i = 0; i < cpus; i++) {
 		bare_print(i ? " and " : "");
