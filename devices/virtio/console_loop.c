@@ -37,7 +37,7 @@ static size_t drop(struct console_worker *worker, size_t size)
 		worker->stalled_ms = clock_ms();
 	if (clock_ms() - worker->stalled_ms < PATIENCE_MS)
 		return 0;
-	if (worker->dropped == 0)
+	if (worker->dropped == 0 && worker->told < CONSOLE_TOLD_AT_MOST)
 		log_warning("nobody takes the guest's output: it is dropped until somebody does");
 	worker->dropped += size;
 	return size;
@@ -49,9 +49,12 @@ static size_t write_to_peer(struct console_worker *worker, const void *data, siz
 
 	if (written == 0)
 		return drop(worker, size);
-	if (worker->dropped != 0)
-		log_warning("the guest's output is taken again; %llu bytes of it were dropped",
-			(unsigned long long)worker->dropped);
+	if (worker->dropped != 0 && worker->told < CONSOLE_TOLD_AT_MOST) {
+		worker->told++;
+		log_warning("the guest's output is taken again; %llu bytes of it were dropped%s",
+			(unsigned long long)worker->dropped,
+			worker->told == CONSOLE_TOLD_AT_MOST ? "; this is not said again" : "");
+	}
 	worker->stalled_ms = 0;
 	worker->dropped = 0;
 	return written;

@@ -26,7 +26,10 @@
 #include "devices/virtio/console_terminal.h"
 #include "devices/virtio/vhost_user_back.h"
 
-#define CONSOLE_INPUT_SIZE 4096
+#define CONSOLE_INPUT_SIZE   4096
+
+/* How often the log says that output was dropped: guest and peer could go on with it for ever. */
+#define CONSOLE_TOLD_AT_MOST 8
 
 struct console_worker {
 	struct vhost_user_back back;
@@ -44,6 +47,7 @@ struct console_worker {
 
 	int64_t stalled_ms; /* since when the peer takes nothing; 0: it does */
 	uint64_t dropped;   /* bytes of output since then */
+	uint32_t told;	    /* times that this ended, and the log said so */
 
 	/* The guest's buffer that is being written out, and how far. */
 	bool sending;

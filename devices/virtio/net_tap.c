@@ -275,6 +275,9 @@ int net_tap_negotiated(struct net_tap *tap, uint64_t features)
 	/* What of a checksum's kind it may leave to the guest needs the checksum (5.1.3.1). */
 	if ((offload & TUN_F_CSUM) == 0)
 		offload = 0;
+	/* The kernel refuses ECN without segments, which would be the end of the VM (5.1.3.1). */
+	if ((offload & (TUN_F_TSO4 | TUN_F_TSO6)) == 0)
+		offload &= ~(unsigned int)TUN_F_TSO_ECN;
 	if (tap->features == 0)
 		return 0;
 	error = set_offload(tap, offload);

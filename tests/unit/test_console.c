@@ -309,6 +309,30 @@ Test(console, output_that_nobody_takes_is_dropped_after_a_while)
 	cr_assert_not_null(strstr(fake_log_text(), "bytes of it were dropped"));
 }
 
+/* A guest that floods a slow peer cannot fill the host's log. */
+Test(console, what_is_dropped_is_told_a_few_times)
+{
+	uint32_t head, written;
+	size_t said = 0;
+
+	start_with_pipes(O_NONBLOCK);
+	guest.worker.told = CONSOLE_TOLD_AT_MOST - 1;
+	for (int turn = 0; turn < 2; turn++) {
+		block_output();
+		for (uint16_t i = 0; i < 4; i++)
+			cr_assert(guest_take(TRANSMIT, &head, &written, 10000));
+		empty_output();
+		guest_print("anew");
+		cr_assert_str_eq(test_read_text(output_pipe[0]), "anew");
+		if (turn == 0)
+			said = strlen(fake_log_text());
+	}
+	guest_end();
+	cr_assert_not_null(
+		strstr(fake_log_text(), "bytes of it were dropped; this is not said again"));
+	cr_assert_eq(strlen(fake_log_text()), said);
+}
+
 Test(console, blocked_output_does_not_spin)
 {
 	struct timespec before, after;
@@ -359,6 +383,39 @@ Test(console, endless_empty_buffers_leave_time_for_others)
 	guest_notify(RECEIVE);
 	guest.rings[RECEIVE].taken = RING_SIZE;
 	cr_assert_str_eq(guest_receive(5000), "typed", "the empty buffers took nothing of it");
+	guest_end();
+}
+
+/*
+ * What is typed says how many buffers are available: each one that is filled adds another, and a
+ * buffer to send that holds the used index. What it holds when it is sent tells when it had its
+ * turn.
+ */
+Test(console, guest_that_receives_without_end_sends_too)
+{
+	enum { TYPED = 1000, BOTH = 2 * sizeof(uint16_t) };
+	struct test_ring *receive, *transmit;
+	static uint16_t typed[TYPED][2];
+	uint16_t seen;
+
+	start_with_pipes(O_NONBLOCK);
+	receive = &guest.rings[RECEIVE];
+	transmit = &guest.rings[TRANSMIT];
+	for (uint32_t i = 0; i < TYPED; i++) {
+		typed[i][0] = (uint16_t)(i + 2);
+		typed[i][1] = 1;
+	}
+	test_ring_set(receive, 0, receive->available_gpa + 2, 2,
+		VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 1);
+	test_ring_set(receive, 1, transmit->available_gpa + 2, 2, VRING_DESC_F_WRITE, 0);
+	test_ring_set(transmit, 0, receive->used_gpa + 2, 2, 0, 0);
+	cr_assert_eq(write(input_pipe[1], typed, sizeof(typed)), (ssize_t)sizeof(typed));
+	test_ring_offer(receive, 0);
+	guest_notify(RECEIVE);
+	cr_assert(test_wait_for(output_pipe[0], POLLIN, 5000));
+	cr_assert_eq(read(output_pipe[0], &seen, sizeof(seen)), sizeof(seen));
+	cr_assert_gt(seen, 0);
+	cr_assert_leq(seen, 256, "%u buffers were filled before", seen);
 	guest_end();
 }
 

@@ -118,6 +118,8 @@ Test(net, tap_leaves_to_the_guest_what_its_driver_takes)
 		{ BIT(VIRTIO_NET_F_GUEST_CSUM), "offload 0x1\n" },
 		{ BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4), "offload 0x3\n" },
 		{ BIT(VIRTIO_NET_F_GUEST_TSO4), "offload 0x0\n" }, /* without its checksum */
+		/* ECN without the segments that it is of: the kernel would refuse it. */
+		{ BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_ECN), "offload 0x1\n" },
 		{ OFFLOADS, "offload 0xf\n" },
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scribbles over all that the guest shares with its BPMP, without end. Noise alone would be ignored
- * at the first check, so most rounds bring the IVC, or the window, to where a request is taken, and
- * fill it with something that is almost one.
+ * Scribbles over all that the guest shares with its BPMP. Noise alone would be ignored at the first
+ * check, so most rounds bring the IVC, or the window, to where a request is taken, and fill it with
+ * something that is almost one.
  */
 #include "bare.h"
 
@@ -25,63 +25,6 @@
 
 #define REQUEST_WORDS  5
 
-/* xorshift64*, Vigna 2016; never 0. */
-static uint64_t random64(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1du;
-}
-
-static uint32_t below(uint64_t *state, uint32_t limit)
-{
-	return (uint32_t)(random64(state) >> 32) % limit;
-}
-
-/* One load or store of 1, 2, 4 or 8 bytes, or of two registers, somewhere in [base, base + size).
- */
-static void noise(uint64_t *state, uint64_t base, uint64_t size)
-{
-	uint64_t value = random64(state) >> below(state, 64);
-	uint64_t at = base + (random64(state) >> 16) % (size / 16) * 16 + below(state, 2) * 8;
-
-	switch (below(state, 12)) {
-	case 0:
-	case 1:
-		write8(at + below(state, 8), (uint8_t)value);
-		break;
-	case 2:
-		write16(at + below(state, 4) * 2, (uint16_t)value);
-		break;
-	case 3:
-	case 4:
-		write32(at + below(state, 2) * 4, (uint32_t)value);
-		break;
-	case 5:
-	case 6:
-		write64(at, value);
-		break;
-	case 7:
-		(void)read8(at + below(state, 8));
-		break;
-	case 8:
-		(void)read32(at);
-		break;
-	case 9:
-		(void)read64(at);
-		break;
-	case 10: /* KVM has no syndrome for these. */
-		__asm__ volatile("stp %0, %0, [%1]" : : "r"(value), "r"(at & ~15ull) : "memory");
-		break;
-	default:
-		__asm__ volatile("ldp %0, %1, [%2]"
-				 : "=&r"(value), "=&r"(value)
-				 : "r"(at & ~15ull)
-				 : "memory");
-	}
-}
-
 /* Something like a request: mostly of an MRQ that there is, about ids near the guest's own. */
 static uint32_t make_request(uint64_t *state, uint32_t words[REQUEST_WORDS])
 {
@@ -90,22 +33,25 @@ static uint32_t make_request(uint64_t *state, uint32_t words[REQUEST_WORDS])
 	static const uint32_t clocks[] = { 14, 31, 42, 43, 44, 45, 46, 91, 102, 155, 156 };
 	static const uint32_t resets[] = { 24, 100, 101, 180, 181 };
 	static const uint32_t domains[] = { 3, 18, 29, 35 };
-	uint32_t mrq = mrqs[below(state, 16)];
+	uint32_t mrq = mrqs[bare_below(state, 16)];
 
 	for (uint32_t i = 0; i < REQUEST_WORDS; i++)
-		words[i] = (uint32_t)random64(state) >> below(state, 32);
-	if (below(state, 16) == 0)
-		return below(state, 100);
+		words[i] = (uint32_t)bare_random(state) >> bare_below(state, 32);
+	if (bare_below(state, 16) == 0)
+		return bare_below(state, 100);
 	if (mrq == 22)
-		words[0] = below(state, 18) << 24 |
-			(below(state, 4) ? clocks[below(state, 11)] : below(state, 512));
+		words[0] = bare_below(state, 18) << 24 |
+			(bare_below(state, 4) ? clocks[bare_below(state, 11)]
+					      : bare_below(state, 512));
 	if (mrq == 20 || mrq == 66)
-		words[0] = below(state, 6);
+		words[0] = bare_below(state, 6);
 	if (mrq == 20)
-		words[1] = below(state, 4) ? resets[below(state, 5)] : below(state, 256);
+		words[1] = bare_below(state, 4) ? resets[bare_below(state, 5)]
+						: bare_below(state, 256);
 	if (mrq == 66) {
-		words[1] = below(state, 4) ? domains[below(state, 4)] : below(state, 64);
-		words[2] = below(state, 4);
+		words[1] = bare_below(state, 4) ? domains[bare_below(state, 4)]
+						: bare_below(state, 64);
+		words[2] = bare_below(state, 4);
 	}
 	return mrq;
 }
@@ -117,7 +63,7 @@ static void mailbox_request(const struct bare_tree *tree, uint64_t *state, uint6
 
 	write32(theirs + RX_COUNT, read32(theirs + TX_COUNT)); /* the last answer is taken */
 	write32(ours + FRAME, mrq);
-	write32(ours + FRAME + 4, below(state, 8) ? 3 : (uint32_t)random64(state));
+	write32(ours + FRAME + 4, bare_below(state, 8) ? 3 : (uint32_t)bare_random(state));
 	for (uint32_t i = 0; i < REQUEST_WORDS; i++)
 		write32(ours + FRAME + 8 + 4 * i, words[i]);
 	write32(ours + TX_COUNT, read32(ours + RX_COUNT) + 1);
@@ -129,25 +75,26 @@ static void mailbox_round(const struct bare_tree *tree, uint64_t *state)
 {
 	static const uint32_t used[] = { 0, 1, 2, 3, 13 };
 	uint64_t channel = CHANNEL_SIZE *
-		(uint64_t)(below(state, 8) ? used[below(state, 5)] : below(state, CHANNELS));
+		(uint64_t)(bare_below(state, 8) ? used[bare_below(state, 5)]
+						: bare_below(state, CHANNELS));
 	uint64_t ours = tree->shared + channel;
 
-	switch (below(state, 10)) {
+	switch (bare_below(state, 10)) {
 	case 0:
-		noise(state, tree->shared, tree->shared_size);
+		bare_noise(state, tree->shared, tree->shared_size);
 		break;
 	case 1:
-		noise(state, tree->hsp, tree->hsp_size);
+		bare_noise(state, tree->hsp, tree->hsp_size);
 		break;
 	case 2: /* the registers that there are */
-		noise(state, tree->hsp + (below(state, 2) ? 0x90100 : 0x90300), 16);
+		bare_noise(state, tree->hsp + (bare_below(state, 2) ? 0x90100 : 0x90300), 16);
 		break;
 	case 3:
-		write32(tree->hsp + HSP_ENABLE, below(state, 4) ? 1u << 19 : 0);
+		write32(tree->hsp + HSP_ENABLE, bare_below(state, 4) ? 1u << 19 : 0);
 		write32(tree->hsp + HSP_PENDING, read32(tree->hsp + HSP_PENDING));
 		break;
 	case 4: /* the handshake, step by step or in any order */
-		write32(ours + TX_STATE, below(state, 4));
+		write32(ours + TX_STATE, bare_below(state, 4));
 		write32(tree->hsp + HSP_TRIGGER, 1);
 		break;
 	case 5:
@@ -169,31 +116,24 @@ static void window_request(const struct bare_tree *tree, uint64_t *state)
 	for (uint32_t i = 0; i < REQUEST_WORDS; i++)
 		write32(tree->window + 4 * i, words[i]);
 	write64(tree->window + WINDOW_TX_SIZE,
-		below(state, 8) ? sizes[below(state, 10)] : random64(state));
+		bare_below(state, 8) ? sizes[bare_below(state, 10)] : bare_random(state));
 	write64(tree->window + WINDOW_RX_SIZE,
-		below(state, 8) ? sizes[below(state, 10)] : random64(state));
+		bare_below(state, 8) ? sizes[bare_below(state, 10)] : bare_random(state));
 	write32(tree->window + WINDOW_TRIGGER, mrq);
 }
 
 static void window_round(const struct bare_tree *tree, uint64_t *state)
 {
-	if (below(state, 2))
-		noise(state, tree->window, WINDOW_SIZE);
+	if (bare_below(state, 2))
+		bare_noise(state, tree->window, WINDOW_SIZE);
 	else
 		window_request(tree, state);
 }
 
-void bare_scribble(const struct bare_tree *tree, uint64_t seed, volatile uint64_t *rounds,
-	void (*report)(uint64_t rounds))
+void bare_scribble(const struct bare_tree *tree, uint64_t *state)
 {
-	uint64_t state = seed ? seed : 1;
-
-	for (;;) {
-		if (tree->shared && tree->hsp)
-			mailbox_round(tree, &state);
-		if (tree->window)
-			window_round(tree, &state);
-		*rounds += 1;
-		report(*rounds);
-	}
+	if (tree->shared && tree->hsp)
+		mailbox_round(tree, state);
+	if (tree->window)
+		window_round(tree, state);
 }

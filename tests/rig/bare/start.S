@@ -25,16 +25,18 @@ start:
 	bl	bare_main
 	b	.
 
-/* CPU 1, started by PSCI; x0: the context given. */
-	.global	second_cpu
-second_cpu:
-	adrp	x1, stack_1_end
-	add	sp, x1, :lo12:stack_1_end
+/* Another CPU, started by PSCI; x0: the context given, its number. */
+	.global	other_cpu
+other_cpu:
+	adrp	x1, stack_0_end
+	add	x1, x1, :lo12:stack_0_end
+	add	x1, x1, x0, lsl #13
+	mov	sp, x1
 	adrp	x1, vectors
 	add	x1, x1, :lo12:vectors
 	msr	vbar_el1, x1
 	isb
-	bl	bare_second
+	bl	bare_other
 	b	.
 
 	.macro	skip_access
@@ -65,5 +67,4 @@ aborts:	.quad	0
 	.balign	16
 	.skip	8192
 stack_0_end:
-	.skip	8192
-stack_1_end:
+	.skip	2 * 8192	/* of the others, BARE_CPUS in all */

@@ -6,7 +6,7 @@ enum { BEGIN_NODE = 1, END_NODE = 2, PROPERTY = 3, NOP = 4 };
 
 /* One node's properties, as far as they are of interest. */
 struct node {
-	const uint8_t *compatible, *reg, *interrupts, *window, *words;
+	const uint8_t *compatible, *reg, *interrupts, *window, *words, *type;
 	uint32_t compatible_size;
 };
 
@@ -58,6 +58,14 @@ static void take(struct bare_tree *tree, const struct node *node)
 		tree->window = big64(node->window);
 	if (!node->reg)
 		return;
+	if (node->type && same((const char *)node->type, "memory")) {
+		tree->ram = big64(node->reg);
+		tree->ram_size = big64(node->reg + 8);
+	}
+	if (is_compatible(node, "virtio,mmio") && tree->virtio_count < BARE_VIRTIO)
+		tree->virtio[tree->virtio_count++] = big64(node->reg);
+	if (is_compatible(node, "ns16550a"))
+		tree->early = big64(node->reg);
 	if (is_compatible(node, "arm,pl011"))
 		tree->uart = big64(node->reg);
 	if (is_compatible(node, "arm,gic-v3"))
@@ -85,6 +93,8 @@ static void note(struct node *node, const char *name, const uint8_t *value, uint
 		node->interrupts = value;
 	} else if (same(name, "virtual-pa")) {
 		node->window = value;
+	} else if (same(name, "device_type")) {
+		node->type = value;
 	} else if (same(name, "bootargs")) {
 		node->words = value;
 	}
@@ -96,7 +106,7 @@ void bare_tree_read(struct bare_tree *tree, const uint8_t *blob)
 	const char *names = (const char *)blob + big32(blob + 12);
 	struct node node = { 0 };
 
-	*tree = (struct bare_tree){ .words = "" };
+	tree->words = "";
 	for (;;) {
 		uint32_t token = big32(at), size;
 
