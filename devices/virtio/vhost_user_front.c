@@ -306,14 +306,16 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 static int wait_for_requests(struct vhost_user_front *user, const struct vhost_queue *queue)
 {
 	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
-	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
-	const volatile uint16_t *used = (const uint16_t *)queue->used + 1;
+	const uint16_t *available = (const uint16_t *)queue->available + 1;
+	const uint16_t *used = (const uint16_t *)queue->used + 1;
 	struct pollfd end = { .fd = user->socket, .events = POLLRDHUP };
 	const int64_t deadline = clock_ms() + user->deadline_ms;
 
 	/* The driver may have been stopped between the two. */
 	event_signal(queue->kick_fd);
-	while (*available != *used && poll(&end, 1, 1) <= 0) {
+	while (__atomic_load_n(available, __ATOMIC_RELAXED) !=
+			__atomic_load_n(used, __ATOMIC_RELAXED) &&
+		poll(&end, 1, 1) <= 0) {
 		if (clock_ms() < deadline)
 			continue;
 		log_error("%s: requests of the guest's have not ended within %d s", user->name,
