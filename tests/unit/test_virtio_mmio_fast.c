@@ -5,6 +5,7 @@
 #include "vmm/base/kvm.h"
 #include "vmm/base/util.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,16 @@ Test(virtio_mmio_fast, without_a_page_kvm_is_told_nothing)
 	cr_assert_eq(virtio_mmio_attach(&mmio, vm), 0);
 	cr_assert_str_empty(fake_trace_text());
 	free(vm);
+}
+
+Test(virtio_mmio_fast, the_page_goes_with_the_device)
+{
+	int ignored_fd = mmio.page.ignored_fd;
+
+	virtio_mmio_close(&mmio);
+	cr_assert_null(mmio.page.bytes);
+	cr_assert_eq(fcntl(ignored_fd, F_GETFD), -1);
+	init_fast();
 }
 
 static void whole_word(uintptr_t at, size_t size, bool invalidate)
