@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   make              build/aarch64/bpmp-vmm, cross-compiled where this machine is not arm64
-#   make unit         unit tests, native, under the address and undefined behaviour sanitizers
+#   make unit         unit tests, native, under the address and undefined behaviour sanitizers;
+#                     with SANITIZE=thread under the thread sanitizer
 #   make lint         clang-format, clang-tidy, cppcheck
 #   make fuzz         each fuzzer for FUZZ_SECONDS
 #   make rig          the scenarios, on emulated boards with real KVM and VFIO
 #   make bench        what a boot, a request, an interrupt and a process cost
 #   make check        all of these, and a count
-#   make check-long   what takes longer: long fuzzing, many restarts
+#   make check-long   what takes longer: long fuzzing, many restarts, the thread sanitizer
 #   make demo         a guest talks through the UART that it was given
 #   make install      with DESTDIR and PREFIX; with systemd's unit and udev's rules
 
@@ -80,8 +81,14 @@ arm_only := arch/aarch64/gic.c arch/aarch64/cache.c seccomp/filter.c seccomp/jai
 	vmm/vcpu_features.c vmm/steal_time.c
 portable := $(filter-out $(arm_only),$(sources))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-
 native := $(BUILD)/native
+ifeq ($(SANITIZE),thread)
+# It does not know fences. Those here are between atomic accesses, which it takes for no race.
+sanitize := -fsanitize=thread -Wno-tsan
+native := $(BUILD)/native-thread
+else ifneq ($(SANITIZE),)
+$(error SANITIZE is thread or nothing)
+endif
 native_objects := $(portable:%.c=$(native)/%.o)
 unit_sources := $(sort $(wildcard tests/unit/*.c) tests/replay/audit_replay.c)
 unit_objects := $(unit_sources:%.c=$(native)/%.o)
@@ -106,8 +113,12 @@ $(native)/audit-replay: $(native)/tests/replay/main.o $(native)/tests/replay/aud
 	$(call say,LD)
 	$(Q)$(CC) $(sanitize) -pthread $^ $(PORTABLE_LIBS) -o $@
 
+# Tests hide standard error; a process with threads forks in some.
+tsan_options := suppressions=tests/unit/tsan.suppressions:halt_on_error=1:die_after_fork=0:log_path=stdout
+
 unit: $(native)/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	TSAN_OPTIONS=$(tsan_options) \
 	LSAN_OPTIONS=suppressions=tests/unit/lsan.suppressions:print_suppressions=0 $(native)/unit $(UNIT_FLAGS)
 
 fuzz_build := $(BUILD)/fuzz

@@ -48,7 +48,7 @@ static void misc_write(
 	(void)region, (void)offset, (void)width, (void)value; /* read-only */
 }
 
-static const struct mmio_ops misc_ops = { .read = misc_read, .write = misc_write };
+const struct mmio_ops bpmp_misc_ops = { .read = misc_read, .write = misc_write };
 
 static void on_answer(struct event_source *source)
 {
@@ -133,7 +133,7 @@ static int add_windows(struct bpmp_mailbox *mailbox)
 	int error;
 
 	mailbox->misc = (struct mmio_region){ "chip id", BPMP_MISC_BASE,
-		BPMP_MISC_SIZE + BPMP_STRAPS_SIZE, &misc_ops };
+		BPMP_MISC_SIZE + BPMP_STRAPS_SIZE, &bpmp_misc_ops };
 	mailbox->shared.region.name = "bpmp shared memory";
 	mailbox->shared.region.size = 2 * BPMP_IVC_AREA_SIZE;
 	mailbox->shared.region.ops = &bpmp_shared_memory_ops;

@@ -29,6 +29,9 @@ struct bpmp_mailbox {
 	struct bpmp_supervisor supervisor;
 };
 
+/* The chip's identity, and 0 elsewhere, in accesses of any width. */
+extern const struct mmio_ops bpmp_misc_ops;
+
 /* Writes the nodes misc, hsp, sram and bpmp; the last with machine->bpmp_phandle. */
 int bpmp_mailbox_describe(struct device *device, struct fdt_builder *fdt);
 

@@ -59,6 +59,7 @@ static int receive(struct bpmp_supervisor *supervisor, int deadline_ms, uint32_t
 			return -EPIPE;
 		memcpy(&head, answer, sizeof(head));
 		if (head.type == BPMP_MESSAGE_COUNTED && head.sequence != sequence &&
+			supervisor->statistics_asked != 0 &&
 			head.sequence == supervisor->statistics_asked) {
 			supervisor->statistics_asked = 0; /* nobody waits for them any more */
 			continue;

@@ -178,7 +178,7 @@ static void transmit(struct uart_16550 *uart, uint8_t byte)
 	uart->transmitter_empty = false;
 	if (uart->modem_control & MCR_LOOP) {
 		loop_back(uart, byte);
-		uart->transmitter_empty = true;
+		uart->transmitter_empty = uart->transmit.count == 0;
 		return;
 	}
 	if (uart->transmit.count == 0)

@@ -316,9 +316,10 @@ static int start_queue(struct vhost_front *front, const struct vhost_queue *queu
 static bool is_busy(const struct vhost_queue *queue)
 {
 	/* After 16 bits of flags (virtio 1.2, 2.7.6 and 2.7.8). */
-	const volatile uint16_t *available = (const uint16_t *)queue->available + 1;
-	const volatile uint16_t *used = (const uint16_t *)queue->used + 1;
-	uint16_t pending = (uint16_t)(*available - *used);
+	const uint16_t *available = (const uint16_t *)queue->available + 1;
+	const uint16_t *used = (const uint16_t *)queue->used + 1;
+	uint16_t pending = (uint16_t)(__atomic_load_n(available, __ATOMIC_RELAXED) -
+		__atomic_load_n(used, __ATOMIC_RELAXED));
 
 	return pending != 0 && pending <= queue->size;
 }

@@ -11,7 +11,7 @@
 #include "devices/bpmp/opened.h"
 #include "devices/bpmp/policy.h"
 #include "devices/bpmp/server.h"
-#include "vmm/base/log.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "vmm/base/util.h"
 
 #include <errno.h>
@@ -19,31 +19,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct fuzz_input {
-	const uint8_t *data;
-	size_t left;
-};
-
-/* Zeroes where the input is at its end. */
-static inline void fuzz_take(struct fuzz_input *input, void *value, size_t size)
-{
-	size_t take = size < input->left ? size : input->left;
-
-	memset(value, 0, size);
-	if (take)
-		memcpy(value, input->data, take);
-	input->data += take;
-	input->left -= take;
-}
-
-static inline uint8_t fuzz_byte(struct fuzz_input *input)
-{
-	uint8_t byte;
-
-	fuzz_take(input, &byte, 1);
-	return byte;
-}
 
 struct fuzz_host {
 	struct bpmp_host host;
@@ -56,12 +31,6 @@ struct fuzz_host {
 	void (*meanwhile)(void *); /* what the guest does during a request */
 	void *meanwhile_argument;
 };
-
-static inline void fuzz_check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static inline void fuzz_check_clock(const struct fuzz_host *host, const struct bpmp_call *call)
 {
@@ -208,7 +177,6 @@ static inline bool fuzz_start(
 		.power_domains = { 1, { 35 } },
 		.mrqs = mrqs };
 
-	log_set_level((enum log_level) - 1);
 	*host = (struct fuzz_host){
 		.host.transfer = fuzz_transfer, .input = input, .server = server
 	};

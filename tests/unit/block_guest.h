@@ -18,10 +18,10 @@ struct block_guest {
 	struct block_file file;
 	struct block_pool pool;
 	struct block_worker worker;
-	/* Instead of the C library's fdatasync() and fallocate(). */
-	unsigned int syncs;
-	int sync_error;	     /* an errno; 0: none */
-	int fallocate_lacks; /* modes that the file system does not have */
+	/* Instead of the C library's fdatasync() and fallocate(), which the pool's threads call. */
+	_Atomic unsigned int syncs;
+	_Atomic int sync_error;	     /* an errno; 0: none */
+	_Atomic int fallocate_lacks; /* modes that the file system does not have */
 };
 
 extern struct block_guest block_guest;

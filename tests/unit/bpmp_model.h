@@ -33,10 +33,10 @@ struct bpmp_model {
 	bool counts; /* ENABLEs are counted; otherwise the last word holds */
 	bool quiet;  /* reads leave no trace */
 	/* Matched against command and id of MRQ_CLK, RESET, PG; `fault_mrq` 0: none. */
-	uint32_t fault_mrq, fault_command;
-	int fault_errno;     /* transfer() fails, the request has not been carried out */
-	int fault_firmware;  /* the firmware answers this */
-	uint32_t fault_size; /* the answer is that short */
+	_Atomic uint32_t fault_mrq, fault_command;
+	_Atomic int fault_errno;     /* transfer() fails, the request has not been carried out */
+	_Atomic int fault_firmware;  /* the firmware answers this */
+	_Atomic uint32_t fault_size; /* the answer is that short */
 };
 
 /*

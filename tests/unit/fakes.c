@@ -6,6 +6,7 @@
 #include "vmm/base/kvm.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,29 +14,41 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Workers that are processes are threads in some tests. */
+static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
 static char trace[16384];
 
 void fake_trace(const char *format, ...)
 {
-	size_t used = strlen(trace);
 	va_list arguments;
+	size_t used;
 
+	pthread_mutex_lock(&trace_lock);
+	used = strlen(trace);
 	va_start(arguments, format);
 	vsnprintf(trace + used, sizeof(trace) - used, format, arguments);
 	va_end(arguments);
 	used = strlen(trace);
 	if (used + 1 < sizeof(trace))
 		strcpy(trace + used, "\n");
+	pthread_mutex_unlock(&trace_lock);
 }
 
 const char *fake_trace_text(void)
 {
-	return trace;
+	static _Thread_local char copy[sizeof(trace)];
+
+	pthread_mutex_lock(&trace_lock);
+	strcpy(copy, trace);
+	pthread_mutex_unlock(&trace_lock);
+	return copy;
 }
 
 void fake_trace_clear(void)
 {
+	pthread_mutex_lock(&trace_lock);
 	trace[0] = '\0';
+	pthread_mutex_unlock(&trace_lock);
 }
 
 struct fake_kvm_results fake_kvm_results;

@@ -13,7 +13,7 @@
 /* Adds a line to the trace; tests' own fakes may, too. */
 void fake_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* All lines so far, each with its newline; fake_trace_clear() forgets them. */
+/* All lines so far, each with its newline, until the next call; fake_trace_clear() forgets them. */
 const char *fake_trace_text(void);
 void fake_trace_clear(void);
 

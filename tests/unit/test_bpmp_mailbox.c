@@ -33,6 +33,27 @@ Test(bpmp_mailbox, shared_memory_in_every_width_and_place)
 	}
 }
 
+Test(bpmp_mailbox, chip_id_in_every_width_and_place)
+{
+	const uint64_t size = BPMP_MISC_SIZE + BPMP_STRAPS_SIZE;
+	struct mmio_region misc = { "chip id", BPMP_MISC_BASE, size, &bpmp_misc_ops };
+
+	for (unsigned int width = 1; width <= 8; width *= 2) {
+		for (uint64_t offset = 0; offset + width <= size; offset++) {
+			uint64_t expected = 0;
+
+			for (uint64_t i = 0; i < width; i++)
+				if (offset + i >= 4 && offset + i < 8)
+					expected |= (UINT64_C(0x00012347) >> 8 * (offset + i - 4) &
+							    0xff)
+						<< 8 * i;
+			misc.ops->write(&misc, offset, width, UINT64_MAX);
+			cr_assert_eq(misc.ops->read(&misc, offset, width), expected,
+				"%u bytes at %zu", width, (size_t)offset);
+		}
+	}
+}
+
 static const void *property(const void *blob, const char *path, const char *name, int size)
 {
 	int node = fdt_path_offset(blob, path), actual = 0;

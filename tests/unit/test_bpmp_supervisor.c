@@ -213,6 +213,19 @@ Test(bpmp_supervisor, statistics_come_late_or_not_at_all)
 	finish(&world);
 }
 
+/* 0 is the number of no question: such an answer is not a late one. */
+Test(bpmp_supervisor, statistics_that_nobody_asked_for)
+{
+	struct world world;
+
+	setup(&world);
+	kill(world.supervisor.worker.pid, SIGKILL);
+	send_counted(&world, 0, 1);
+	answer(&world, BPMP_MESSAGE_RESTORED, 1, 0);
+	cr_assert_eq(bpmp_supervisor_restore(&world.supervisor), -EPIPE);
+	finish(&world);
+}
+
 Test(bpmp_supervisor, statistics_that_are_none)
 {
 	static const struct {

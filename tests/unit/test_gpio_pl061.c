@@ -191,6 +191,62 @@ Test(gpio_pl061, widths)
 	cr_assert_eq(data[0], 0);
 }
 
+/* Table 3-1: what a store at each register leaves there. */
+static uint8_t writable(uint64_t offset)
+{
+	static const uint64_t places[] = { DIR, IS, IBE, IEV, IE, AFSEL };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (offset == places[i])
+			return 0xff;
+	return 0;
+}
+
+static void store_changes_what_it_covers(uint64_t offset, unsigned int width)
+{
+	uint8_t data[8] = { 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88 };
+
+	gpio->ops->quiesce(gpio);
+	cr_assert(mmio_bus_access(&bus, BASE + offset, data, width, true));
+	for (uint64_t at = DIR; at <= AFSEL; at += 4) {
+		uint8_t expected = 0;
+
+		if (at == RIS || at == MIS)
+			continue; /* they follow from the others */
+		if (offset % 4 == 0 && at >= offset && at < offset + width)
+			expected = data[at - offset] & writable(at);
+		cr_assert_eq(rd(at), expected, "0x%x after %u bytes at 0x%x", (unsigned int)at,
+			width, (unsigned int)offset);
+	}
+}
+
+static void load_is_made_of_words(uint64_t offset, unsigned int width)
+{
+	uint8_t data[8];
+
+	cr_assert(mmio_bus_access(&bus, BASE + offset, data, width, false));
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t at = offset + i;
+		uint8_t expected = i < width && at % 4 == 0 ? (uint8_t)rd(at) : 0;
+
+		cr_assert_eq(data[i], expected, "byte %u of %u at 0x%x", (unsigned int)i, width,
+			(unsigned int)offset);
+	}
+}
+
+Test(gpio_pl061, every_offset_and_width)
+{
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= 0x1000; offset++)
+			store_changes_what_it_covers(offset, width);
+	for (uint64_t at = DIR; at <= AFSEL; at += 4)
+		wr(at, (uint32_t)(at >> 2 | 0x80));
+	wr(DATA, 0xff);
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= 0x1000; offset++)
+			load_is_made_of_words(offset, width);
+}
+
 Test(gpio_pl061, key_stays_down_until_the_guest_has_looked)
 {
 	gpio_press_power_key(gpio);

@@ -207,6 +207,58 @@ Test(rtc_pl031, narrow_stores_change_nothing)
 	cr_assert_eq(rd(LR), 0x01010101);
 }
 
+static void store_changes_what_it_covers(uint64_t offset, unsigned int width)
+{
+	static const struct {
+		uint64_t offset;
+		uint32_t writable, power_on;
+	} table[] = { { MR, UINT32_MAX, 0 }, { LR, UINT32_MAX, 0 }, { CR, 0, 1 }, { IMSC, 1, 0 },
+		{ ICR, 0, 0 }, { 0x20, 0, 0 }, { 0xfe0, 0, 0x31 } };
+	uint8_t data[8] = { 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78 };
+
+	rtc->ops->quiesce(rtc);
+	cr_assert(mmio_bus_access(&bus, BASE + offset, data, width, true));
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint64_t at = table[i].offset;
+		uint32_t expected = table[i].power_on, stored = 0;
+		bool covers = width >= 4 && offset % 4 == 0 && at >= offset && at < offset + width;
+
+		if (covers)
+			memcpy(&stored, data + (at - offset), sizeof(stored));
+		expected |= stored & table[i].writable;
+		cr_assert_eq(rd(at), expected, "0x%x after %u bytes at 0x%x", (unsigned int)at,
+			width, (unsigned int)offset);
+	}
+}
+
+static void load_is_made_of_words(uint64_t offset, unsigned int width)
+{
+	uint8_t data[8];
+
+	cr_assert(mmio_bus_access(&bus, BASE + offset, data, width, false));
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t at = offset + i;
+
+		if (at < 4 && i < width)
+			continue; /* the time goes on */
+		cr_assert_eq(data[i], i < width ? (uint8_t)(rd(at & ~3ull) >> 8 * (at & 3)) : 0,
+			"byte %u of %u at 0x%x", (unsigned int)i, width, (unsigned int)offset);
+	}
+}
+
+Test(rtc_pl031, every_offset_and_width)
+{
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= 0x1000; offset++)
+			store_changes_what_it_covers(offset, width);
+	wr(MR, 0x87654321);
+	wr(LR, 0x12345678);
+	wr(IMSC, 1);
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= 0x1000; offset++)
+			load_is_made_of_words(offset, width);
+}
+
 Test(rtc_pl031, node_of_a_stock_guest)
 {
 	struct fdt_builder fdt;

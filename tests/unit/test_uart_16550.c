@@ -147,6 +147,19 @@ Test(uart_16550, loopback)
 	cr_assert_eq(rd(DATA), 'x');
 }
 
+/* What waits to be sent stays there meanwhile: the transmitter is not empty. */
+Test(uart_16550, loopback_does_not_empty_the_transmitter)
+{
+	wr(FCR, 0x01);
+	takes = 0;
+	wr(DATA, 'a');
+	wr(MCR, 0x10);
+	wr(DATA, 'b');
+	wr(IER, 0x02);
+	cr_assert_eq(rd(IIR) & 0x0f, 0x01);
+	cr_assert_not(line);
+}
+
 /* 8.3: without FIFOs the last character stays. */
 Test(uart_16550, loopback_of_a_16450)
 {
@@ -318,6 +331,60 @@ Test(uart_16550, wide_accesses_touch_one_register_after_the_other)
 	cr_assert_eq(uart.region.ops->read(&uart.region, LCR, 4) & 0xffffff, 0x601003);
 	cr_assert_eq(uart.region.ops->read(&uart.region, 0xff8, 8), 0);
 	uart.region.ops->write(&uart.region, 0xff8, 8, UINT64_MAX);
+}
+
+/* What each register is after a reset, and which bits of a store stay. DATA keeps nothing. */
+static const struct {
+	uint8_t power_on, writable;
+} table[8] = { [IER] = { 0, 0x0f },
+	[IIR] = { 0x01, 0 },
+	[LCR] = { 0, 0xff },
+	[MCR] = { 0, 0x1f },
+	[LSR] = { 0x60, 0 },
+	[MSR] = { 0xb0, 0 },
+	[SCR] = { 0, 0xff } };
+
+static void store_changes_what_it_covers(uint64_t offset, unsigned int width)
+{
+	static const uint64_t kept[] = { IER, LCR, MCR, SCR };
+
+	uart_16550_reset(&uart);
+	/* No bit of it is that of the divisor latch, or that of the loop. */
+	uart.region.ops->write(&uart.region, offset, width, 0x6867666564636261);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		uint64_t at = kept[i];
+		uint8_t expected = table[at].power_on;
+
+		if (at >= offset && at < offset + width)
+			expected = (uint8_t)(0x61 + (at - offset)) & table[at].writable;
+		cr_assert_eq(rd(at), expected, "%u after %u bytes at 0x%x", (unsigned int)at, width,
+			(unsigned int)offset);
+	}
+}
+
+static void load_is_made_of_bytes(uint64_t offset, unsigned int width)
+{
+	uint64_t expected = 0;
+
+	for (uint64_t i = 0; i < width; i++)
+		if (offset + i < 8)
+			expected |= (uint64_t)table[offset + i].power_on << 8 * i;
+	cr_assert_eq(uart.region.ops->read(&uart.region, offset, width), expected,
+		"%u bytes at 0x%x", width, (unsigned int)offset);
+}
+
+Test(uart_16550, every_offset_and_width)
+{
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= uart.region.size; offset++) {
+			sent_count = 0;
+			store_changes_what_it_covers(offset, width);
+			cr_assert_eq(sent_count, offset == 0, "only DATA goes out");
+		}
+	uart_16550_reset(&uart);
+	for (unsigned int width = 1; width <= 8; width *= 2)
+		for (uint64_t offset = 0; offset + width <= uart.region.size; offset++)
+			load_is_made_of_bytes(offset, width);
 }
 
 Test(uart_16550, reset)

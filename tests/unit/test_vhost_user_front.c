@@ -190,7 +190,8 @@ static void *serve_queue_1(void *argument)
 		if (fds[1].revents != 0) {
 			signalled(kick_fd, 0);
 			if (works)
-				ring.used->idx = ring.available->idx;
+				__atomic_store_n(
+					&ring.used->idx, ring.available->idx, __ATOMIC_SEQ_CST);
 		}
 		if (fds[0].revents == 0)
 			continue;

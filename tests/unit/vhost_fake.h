@@ -12,11 +12,12 @@
 #define VHOST_FAKE_MOST 8
 
 struct vhost_fake {
-	int open_error;	       /* -errno of the next open */
-	int open_vhost_error;  /* the same, of /dev/vhost-net alone */
-	unsigned long refused; /* this request fails ... */
-	int refusal;	       /* ... with this -errno */
-	uint64_t features;     /* what VHOST_GET_FEATURES gives */
+	int open_error;	      /* -errno of the next open */
+	int open_vhost_error; /* the same, of /dev/vhost-net alone */
+	/* Also while a worker's thread runs: this request fails, with this -errno. */
+	_Atomic unsigned long refused;
+	_Atomic int refusal;
+	uint64_t features; /* what VHOST_GET_FEATURES gives */
 	/* The one interface: its name, whether it is tun's, its flags and address. */
 	const char *tap_name;
 	bool is_tun;
