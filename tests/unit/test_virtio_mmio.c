@@ -486,3 +486,23 @@ Test(virtio_mmio, host_without_descriptors)
 	cr_assert_eq(lowest_free(), first);
 	open_with("", 0);
 }
+
+static void assert_closed(int fd)
+{
+	cr_assert_eq(fcntl(fd, F_GETFD), -1);
+	cr_assert_eq(errno, EBADF);
+}
+
+Test(virtio_mmio, closes_every_descriptor)
+{
+	const struct virtio_mmio before = mmio;
+
+	virtio_mmio_close(&mmio);
+	assert_closed(before.config_fd);
+	assert_closed(before.error_fd);
+	for (uint32_t i = 0; i < QUEUES; i++) {
+		assert_closed(before.queues[i].kick_fd);
+		assert_closed(before.queues[i].call_fd);
+	}
+	open_with("", 0);
+}

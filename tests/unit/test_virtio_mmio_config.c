@@ -112,6 +112,18 @@ Test(virtio_mmio_config, stays_over_a_reset_and_nobody_is_told_without_a_driver)
 	cr_assert_eq(load(VIRTIO_MMIO_CONFIG_GENERATION), 2);
 }
 
+/* 2.1.2: a queue may break between two drivers, and the bit that says so stays. */
+Test(virtio_mmio_config, change_without_a_driver_hides_no_failure)
+{
+	const uint64_t one = 1;
+
+	cr_assert_eq(write(mmio.error_fd, &one, sizeof(one)), 8);
+	virtio_mmio_queue_failed(&mmio);
+	cr_assert_not(change_to(1));
+	cr_assert_eq(load(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	cr_assert_eq(load(VIRTIO_MMIO_STATUS), NEEDS_RESET);
+}
+
 /* What the back end makes of a driver's store is a change as well. */
 Test(virtio_mmio_config, generation_follows_the_drivers_own_stores)
 {

@@ -5,6 +5,7 @@
 #include "vmm/base/kvm.h"
 #include "vmm/base/util.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 #define FEATURES (TEST_VERSION_1 | 1)
 
-static void open_fast(void)
+static void init_fast(void)
 {
 	const struct virtio_mmio_options options = {
 		.name = "test",
@@ -28,13 +29,18 @@ static void open_fast(void)
 		.fast = true,
 	};
 
+	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
+	mmio.memory_fd = ram.fd;
+}
+
+static void open_fast(void)
+{
 	fake_log_capture();
 	test_ram_open(&ram, RAM_SIZE);
 	for (uint16_t i = 0; i < QUEUES; i++)
 		test_ring_open(&rings[i], &ram, TEST_RAM_BASE + i * TEST_RING_BYTES, 16);
 	fake_front_open(&back_end, OFFERED);
-	cr_assert_eq(virtio_mmio_init(&mmio, &options), 0);
-	mmio.memory_fd = ram.fd;
+	init_fast();
 }
 
 TestSuite(virtio_mmio_fast, .init = open_fast, .fini = close_device, .timeout = 60);
@@ -67,6 +73,46 @@ Test(virtio_mmio_fast, what_kvm_is_told)
 		"kvm ioeventfd 0xa010050 4 == 1\n"
 		"kvm ioeventfd 0xa010050 4 == 2\n");
 	free(vm);
+}
+
+/* Nothing is mapped, every access comes here. */
+Test(virtio_mmio_fast, without_a_page_kvm_is_told_nothing)
+{
+	struct kvm_vm *vm = calloc(1, sizeof(*vm));
+
+	cr_assert_not_null(vm);
+	virtio_mmio_close(&mmio);
+	open_with("", 0);
+	cr_assert_eq(virtio_mmio_attach(&mmio, vm), 0);
+	cr_assert_str_empty(fake_trace_text());
+	free(vm);
+}
+
+Test(virtio_mmio_fast, the_page_goes_with_the_device)
+{
+	int ignored_fd = mmio.page.ignored_fd;
+
+	virtio_mmio_close(&mmio);
+	cr_assert_null(mmio.page.bytes);
+	cr_assert_eq(fcntl(ignored_fd, F_GETFD), -1);
+	init_fast();
+}
+
+static void whole_word(uintptr_t at, size_t size, bool invalidate)
+{
+	cr_assert_eq(at % sizeof(uint32_t), 0, "a guest may see half of it");
+	cr_assert_eq(size, sizeof(uint32_t));
+	cr_assert_not(invalidate);
+}
+
+Test(virtio_mmio_fast, what_is_stored_is_a_whole_word)
+{
+	virtio_mmio_close(&mmio);
+	fake_cache = whole_word;
+	init_fast();
+	cr_assert_eq(shown(VIRTIO_MMIO_CONFIG), 0x44332211);
+	cr_assert_not(virtio_mmio_change_config(&mmio, "\5\4\3\2\1"));
+	cr_assert_eq(shown(VIRTIO_MMIO_CONFIG + 4), 1);
 }
 
 Test(virtio_mmio_fast, the_page_follows_a_drivers_life)
