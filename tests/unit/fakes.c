@@ -120,7 +120,7 @@ int kvm_vm_ioeventfd(
 		fake_trace("kvm ioeventfd 0x%" PRIx64 " %u == %" PRIu64, gpa, width, *match);
 	else
 		fake_trace("kvm ioeventfd 0x%" PRIx64 " %u", gpa, width);
-	return 0;
+	return fake_kvm_results.ioeventfd;
 }
 
 fake_cache_fn *fake_cache;

@@ -19,7 +19,7 @@ void fake_trace_clear(void);
 
 /* What the next calls of the KVM functions of this name return; 0 at start. */
 struct fake_kvm_results {
-	int map, irqfd, set_spi_trigger, coalesce;
+	int map, irqfd, set_spi_trigger, coalesce, ioeventfd;
 };
 extern struct fake_kvm_results fake_kvm_results;
 

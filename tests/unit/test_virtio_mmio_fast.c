@@ -5,6 +5,7 @@
 #include "vmm/base/kvm.h"
 #include "vmm/base/util.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,20 @@ Test(virtio_mmio_fast, what_kvm_is_told)
 		"kvm ioeventfd 0xa010050 4 == 0\n" /* the kick of each queue */
 		"kvm ioeventfd 0xa010050 4 == 1\n"
 		"kvm ioeventfd 0xa010050 4 == 2\n");
+	free(vm);
+}
+
+Test(virtio_mmio_fast, what_kvm_refuses_is_told)
+{
+	struct kvm_vm *vm = calloc(1, sizeof(*vm));
+
+	cr_assert_not_null(vm);
+	fake_kvm_results.map = -ENOMEM;
+	cr_assert_eq(virtio_mmio_attach(&mmio, vm), -ENOMEM);
+	cr_assert_str_empty(fake_trace_text(), "and nothing more is asked for");
+	fake_kvm_results.map = 0;
+	fake_kvm_results.ioeventfd = -ENOSPC;
+	cr_assert_eq(virtio_mmio_attach(&mmio, vm), -ENOSPC);
 	free(vm);
 }
 
