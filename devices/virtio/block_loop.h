@@ -30,7 +30,7 @@
 struct block_shape {
 	struct block_disk disk;
 	uint32_t logical_size, physical_size; /* bytes of a block, powers of two */
-	uint32_t queue_count; /* at most VHOST_USER_BACK_MAX_QUEUES */
+	uint32_t queue_count;		      /* at most VHOST_USER_BACK_MAX_QUEUES */
 };
 
 struct block_worker {

@@ -174,6 +174,9 @@ static int get_vring_base(struct vhost_user_back *back, struct vhost_user_vring_
 
 	if (queue == NULL)
 		return -EINVAL;
+	/* A kick that nobody has looked at yet: a guest's last words, before its reset. */
+	if (queue->kick_fd >= 0)
+		vhost_user_back_kicked(back, index);
 	if (queue->started) {
 		if (back->device->queue_stopping != NULL)
 			back->device->queue_stopping(back, index);
