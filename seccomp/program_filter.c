@@ -58,17 +58,20 @@ static const int denied[] = {
 static const unsigned long namespaces[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID,
 	CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
 
+/* The kernel looks at 32 bits of a command. */
+#define COMMAND(number) SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, number)
+
 /* Where else a signal is sent from: by a descriptor to who is named its owner; by a limit. */
 static const struct {
 	int call;
 	struct scmp_arg_cmp has;
 } signals[] = {
-	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETOWN) },
-	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETOWN_EX) },
-	{ SCMP_SYS(fcntl), SCMP_CMP32(1, SCMP_CMP_EQ, F_SETSIG) },
-	{ SCMP_SYS(ioctl), SCMP_CMP32(1, SCMP_CMP_EQ, FIOSETOWN) },
-	{ SCMP_SYS(ioctl), SCMP_CMP32(1, SCMP_CMP_EQ, SIOCSPGRP) },
-	{ SCMP_SYS(prlimit64), SCMP_CMP32(0, SCMP_CMP_NE, 0) },
+	{ SCMP_SYS(fcntl), COMMAND(F_SETOWN) },
+	{ SCMP_SYS(fcntl), COMMAND(F_SETOWN_EX) },
+	{ SCMP_SYS(fcntl), COMMAND(F_SETSIG) },
+	{ SCMP_SYS(ioctl), COMMAND(FIOSETOWN) },
+	{ SCMP_SYS(ioctl), COMMAND(SIOCSPGRP) },
+	{ SCMP_SYS(prlimit64), SCMP_CMP64(0, SCMP_CMP_NE, 0, 0) },
 };
 
 static int deny(scmp_filter_ctx context)

@@ -230,7 +230,7 @@ Test(vfio_platform, too_little_locked_memory_names_the_limit)
 	vfio_fake.failure = ENOMEM;
 	cr_assert_eq(device->ops->attach(device), -ENOMEM);
 	cr_assert(logged("LimitMEMLOCK=infinity"));
-	cr_assert(logged("ulimit -l"));
+	cr_assert(logged("memlock unlimited"));
 	fake_trace_clear();
 	device->ops->quiesce(device);
 	destroy();
