@@ -58,7 +58,7 @@ def test_a_reset_is_an_answer_to_the_key_too(host: Board) -> None:
     with Vm(host, "--grace 600", words="rig.key=ignore") as vm:
         vm.up()
         host.check(f"kill -TERM {vm.pid()}")
-        vm.ends(4, "reboot -f")
+        vm.ends(7, "reboot -f")
 
 
 @on(A)

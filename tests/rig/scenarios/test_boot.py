@@ -87,16 +87,6 @@ def test_an_initrd_that_was_replaced_is_not_loaded_in_part(host: Board) -> None:
     host.check("rm /tmp/initrd")
 
 
-@on(A)
-def test_a_reset_in_answer_to_a_signal_is_its_end(host: Board) -> None:
-    with Vm(host, "--grace 60") as vm:
-        vm.up()
-        # It would power down otherwise.
-        vm.guest("cd /sys/bus/platform/drivers/gpio-keys && basename *keys* >unbind")
-        host.check(f"kill -TERM {vm.pid()}")
-        vm.ends(7, "reboot -f")
-
-
 @EITHER
 def test_no_reboot(host: Board) -> None:
     with Vm(host, "--no-reboot", words="rig.do=reboot") as vm:
