@@ -9,7 +9,7 @@ import guest_bpmp as mrq
 import state
 import uart
 from board import Board
-from bpmp_faces import MAILBOX, faces
+from bpmp_faces import FAST, MAILBOX, faces
 from kinds import A, on
 from test_bpmp_guest import DISASTER
 from vm import Vm
@@ -61,7 +61,7 @@ def reset_in_flight(host: Board, face: str, times: int) -> None:
     no_disaster(vm)
 
 
-@faces(*MAILBOX)
+@faces(FAST)
 @on(A)
 def test_reboots_in_a_row(host: Board, face: str) -> None:
     reboot(host, face, 3)

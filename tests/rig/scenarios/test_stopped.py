@@ -135,6 +135,7 @@ def test_sigterm_during_a_driver_s_reset(host: Board, vms: object) -> None:
     stand_still(host, vms, 7, "stopped by SIGTERM")
 
 
+@pytest.mark.long
 @on(A_PROGRAMS)
 def test_passt_that_stands_still_is_waited_for_by_nobody(host: Board, vms: object) -> None:
     """The interface's worker goes on: its driver lets go and takes over again. The VM ends, too."""
