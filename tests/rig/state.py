@@ -63,8 +63,8 @@ def worker(host: Board, kind: str) -> int:
 
 def wait_for_back_end(host: Board, machine: int) -> None:
     """Until a thread of the machine waits for a back end: a driver's reset is under way. It is in
-    recvfrom() for an answer then, or in ppoll() for the end of requests; else none ever is."""
-    host.check(f"for i in $(seq 200); do grep -qsE '^(73|207) ' /proc/{machine}/task/*/syscall && "
+    ppoll() then, for an answer or for the end of requests; else none ever is."""
+    host.check(f"for i in $(seq 200); do grep -qs '^73 ' /proc/{machine}/task/*/syscall && "
                "exit 0; sleep 0.05; done; exit 1", 60)
 
 

@@ -69,9 +69,9 @@ class Stopped:
         self.host.check(f"kill -STOP {' '.join(map(str, pids))}")
 
     def go(self) -> None:
-        """Returns when a store of the guest's waits for a back end: the machine reads a socket."""
+        """Returns when a store of the guest's waits for a back end: a thread of the machine is in ppoll()."""
         self.host.check(f"bpmp-vmm powerdown --control /tmp/{self.name}.control")
-        self.host.check(f"until grep -q '^207 ' /proc/{self.pid()}/task/*/syscall; do sleep 0.1; "
+        self.host.check(f"until grep -q '^73 ' /proc/{self.pid()}/task/*/syscall; do sleep 0.1; "
                         "done")
 
     def pid(self) -> int:
