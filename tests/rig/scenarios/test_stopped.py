@@ -69,7 +69,7 @@ class Stopped:
         self.host.check(f"kill -STOP {' '.join(map(str, pids))}")
 
     def go(self) -> None:
-        """Returns when a store of the guest's waits for a back end: a thread of the machine is in ppoll()."""
+        """Returns when a store of the guest's waits for a back end: the machine is in ppoll()."""
         self.host.check(f"bpmp-vmm powerdown --control /tmp/{self.name}.control")
         self.host.check(f"until grep -q '^73 ' /proc/{self.pid()}/task/*/syscall; do sleep 0.1; "
                         "done")
