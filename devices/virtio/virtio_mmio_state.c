@@ -311,6 +311,7 @@ void virtio_mmio_write_config(
 	}
 	if (mmio->front->ops->write_config == NULL)
 		return;
+	begin(mmio);
 	error = mmio->front->ops->write_config(mmio->front, (uint32_t)offset, bytes, size);
 	if (error == 0)
 		error = virtio_mmio_fetch_config(mmio);

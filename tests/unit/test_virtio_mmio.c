@@ -271,6 +271,7 @@ Test(virtio_mmio, config_space_of_the_back_end_is_written_through)
 	cr_assert_eq(back_end.config[0], 1, "no driver yet (3.1.1)");
 	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE);
 	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER);
+	back_end.front.deadline = 1; /* of the last write, long ago */
 	for (uint64_t offset = 0; offset < 0x100; offset++)
 		for (unsigned int width = 1; width <= 8 && offset + width <= 0x100; width *= 2)
 			mmio.region.ops->write(

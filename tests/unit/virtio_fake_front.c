@@ -89,6 +89,7 @@ static int write_config(struct vhost_front *front, uint32_t offset, const void *
 {
 	struct fake_front *fake = to_fake(front);
 
+	cr_assert_gt(front->deadline, clock_ms(), "a write has a deadline");
 	cr_assert_leq(offset, fake->config_size);
 	cr_assert_leq(size, fake->config_size - offset, "a write past the configuration space");
 	cr_assert_neq(size, 0);
