@@ -204,7 +204,7 @@ static enum exit_status create(struct vm *vm)
 		return EXIT_USAGE;
 	error = tree_build(vm);
 	if (error)
-		return error == -E2BIG ? EXIT_USAGE : EXIT_OTHER;
+		return error == -ERANGE ? EXIT_USAGE : EXIT_OTHER;
 	return tree_dump(vm) ? EXIT_USAGE : EXIT_POWERED_OFF;
 }
 

@@ -133,8 +133,8 @@ int main(int argc, char **argv)
 		log_error("/dev/null cannot be opened");
 		return EXIT_HOST;
 	}
-	signal(SIGCHLD,
-		SIG_DFL); /* ignored, as a shell may pass it on, no child could be waited for */
+	/* Ignored, as a shell may pass it on, no child could be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 	if (argc < 2 || argv[1][0] == '-')
 		return run_main(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

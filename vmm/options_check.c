@@ -54,9 +54,8 @@ static void warn_of_console(const char *cmdline)
 	const char *word = cmdline ? strstr(cmdline, "console=ttyAMA") : NULL;
 
 	if (word && (word == cmdline || word[-1] == ' '))
-		log_warning("--cmdline %.*s: there is no PL011 here; the console is hvc0, or ttyS0 "
-			    "with "
-			    "--serial",
+		log_warning("--cmdline %.*s: there is no PL011 here; the console is hvc0, or with "
+			    "--serial ttyS0",
 			(int)strcspn(word, " "), word);
 }
 

@@ -107,14 +107,16 @@ static int command_line(const struct vm *vm, char **line)
 	int length = asprintf(line, "%s%s%s", clocks ? "clk_ignore_unused " : "",
 		domains ? "pd_ignore_unused " : "", given);
 
-	if (length < 0)
+	if (length < 0) {
+		log_error("no memory for the guest's command line");
 		return -ENOMEM;
+	}
 	if (length >= KERNEL_COMMAND_LINE_SIZE) {
 		log_error("--cmdline: with what is added for the BPMP it has %d characters; a "
 			  "kernel takes %d",
 			length, KERNEL_COMMAND_LINE_SIZE - 1);
 		free(*line);
-		return -E2BIG;
+		return -ERANGE;
 	}
 	if (clocks || domains)
 		log_info("the guest has a BPMP: added%s%s to its command line",
@@ -133,17 +135,11 @@ static void describe_clock(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_end(fdt);
 }
 
-static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
+static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt, const char *line)
 {
 	const struct boot *boot = &vm->boot;
 	const uint8_t seed[RNG_SEED_SIZE] = { 0 };
-	char *line;
-	int error = command_line(vm, &line);
 
-	if (error) {
-		fdt->error = error;
-		return;
-	}
 	fdt_begin(fdt, "chosen");
 	fdt_str(fdt, "bootargs", line);
 	if (boot->initrd_fd >= 0) {
@@ -160,7 +156,6 @@ static void describe_chosen(const struct vm *vm, struct fdt_builder *fdt)
 	fdt_u64(fdt, "kaslr-seed", 0);
 	fdt_bytes(fdt, "rng-seed", seed, sizeof(seed));
 	fdt_end(fdt);
-	free(line);
 }
 
 static void describe_memory(const struct vm *vm, struct fdt_builder *fdt)
@@ -220,8 +215,11 @@ int tree_dump(const struct vm *vm)
 int tree_build(struct vm *vm)
 {
 	struct fdt_builder fdt;
-	int error = 0;
+	char *line;
+	int error = command_line(vm, &line);
 
+	if (error)
+		return error;
 	fdt_builder_start(&fdt);
 	vm->machine.gic_phandle = fdt_new_phandle(&fdt);
 	vm->machine.clock_phandle = fdt_new_phandle(&fdt);
@@ -232,7 +230,8 @@ int tree_build(struct vm *vm)
 	fdt_u32(&fdt, "interrupt-parent", vm->machine.gic_phandle);
 	fdt_str(&fdt, "compatible", "linux,dummy-virt");
 	fdt_str(&fdt, "model", "bpmp-vmm");
-	describe_chosen(vm, &fdt);
+	describe_chosen(vm, &fdt, line);
+	free(line);
 	describe_memory(vm, &fdt);
 	describe_cpus(vm, &fdt);
 	describe_timer(vm, &fdt);
@@ -257,7 +256,7 @@ int tree_build(struct vm *vm)
 		return error;
 	}
 	error = fdt_builder_finish(&fdt, &vm->boot.tree, &vm->boot.tree_size);
-	if (error && error != -E2BIG) /* the command line, which was said */
+	if (error)
 		log_error("cannot build the guest's device tree: %s", strerror(-error));
 	return error;
 }

@@ -5,7 +5,10 @@
 
 struct vm;
 
-/* Builds vm->boot.tree. Devices exist and the layout is final. Returns 0 or -errno (logged). */
+/*
+ * Builds vm->boot.tree. Devices exist and the layout is final. Returns 0, -ERANGE when --cmdline is
+ * too long with what is added to it, or another -errno (all logged).
+ */
 int tree_build(struct vm *vm);
 
 /* Writes it to --dump-dtb, if that was given. Returns 0 or -errno (logged). */

@@ -67,11 +67,6 @@ static void try_service_directory(struct bpmp_journal_file *file, const char *na
 	snprintf(file->path, sizeof(file->path), DEFAULT_DIRECTORY "/%s/%s.journal", name, name);
 }
 
-static bool others_write(const struct stat *status)
-{
-	return (status->st_uid != geteuid() && status->st_uid != 0) || status->st_mode & 022;
-}
-
 /* The directory of `path`, where nobody else can exchange a journal. A descriptor or -errno. */
 static int open_directory(const char *path)
 {
@@ -83,7 +78,8 @@ static int open_directory(const char *path)
 	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &status) == 0 && !others_write(&status))
+	if (fstat(fd, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
+		(status.st_mode & 022) == 0)
 		return fd;
 	close(fd);
 	return -EPERM;
@@ -102,7 +98,8 @@ static int open_ours(const char *path, bool create)
 	fd = openat(directory, strrchr(path, '/') + 1, flags, 0600);
 	if (fd < 0) {
 		fd = -errno;
-	} else if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || others_write(&status)) {
+	} else if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+		status.st_uid != geteuid() || status.st_mode & 022) {
 		close(fd);
 		fd = -EPERM;
 	}
