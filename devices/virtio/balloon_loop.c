@@ -12,8 +12,6 @@
 
 #include <linux/virtio_balloon.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 enum { INFLATE_QUEUE, DEFLATE_QUEUE };
 
 /*

@@ -31,8 +31,6 @@
  */
 #define FOREIGN_CONFIG_SIZE 60
 
-#define BIT(n)		    (UINT64_C(1) << (n))
-
 /* Features of the device's type whose fields come behind that. */
 #define BEYOND_CONFIG	    (BIT(24) - BIT(VIRTIO_BLK_F_WRITE_ZEROES + 1))
 

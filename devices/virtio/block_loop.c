@@ -9,8 +9,6 @@
 #include <poll.h>
 #include <string.h>
 
-#define BIT(n)		  (UINT64_C(1) << (n))
-
 /* Requests taken from one queue before the others are looked at again. */
 #define REQUESTS_PER_TURN 64
 

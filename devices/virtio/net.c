@@ -24,8 +24,6 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 
-#define BIT(n)	     (UINT64_C(1) << (n))
-
 #define QUEUE_SIZE   256
 
 /* The worker has nothing to put back. */

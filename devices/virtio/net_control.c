@@ -12,8 +12,6 @@
 
 #include <linux/virtio_net.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 /* The poll set. */
 enum { FRONT_END, KICK, POLL_FDS };
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/net_header.h"
+#include "vmm/base/util.h"
 
 #include <endian.h>
-
-#define BIT(n) (UINT64_C(1) << (n))
 
 static bool checksum_valid(
 	const struct virtio_net_hdr *header, uint64_t features, uint32_t frame_size)

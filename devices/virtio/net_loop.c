@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 /* 5.1.2: receiveq1 and transmitq1. */
 enum { RECEIVE_QUEUE, TRANSMIT_QUEUE, QUEUE_COUNT };
 

@@ -14,8 +14,6 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 
-#define BIT(n)	   (UINT64_C(1) << (n))
-
 /* More than a tap's queue holds by default (1000); it goes on filling while it is emptied. */
 #define DRAIN_MOST 2000
 

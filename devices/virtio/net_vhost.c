@@ -9,8 +9,6 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 static int set_backend(struct vhost_kernel *kernel, uint32_t index, int fd)
 {
 	struct vhost_vring_file file = { .index = index, .fd = fd };

@@ -13,8 +13,6 @@
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 static struct vhost_kernel *to_kernel(struct vhost_front *front)
 {
 	return container_of(front, struct vhost_kernel, front);

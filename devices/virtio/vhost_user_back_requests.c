@@ -9,8 +9,6 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 static uint64_t offered_features(const struct vhost_user_back *back)
 {
 	return back->device->features | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |

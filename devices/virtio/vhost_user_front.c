@@ -18,8 +18,6 @@
 
 #include <linux/virtio_config.h>
 
-#define BIT(n)	      (UINT64_C(1) << (n))
-
 #define LARGEST_ERRNO 4095
 
 static struct vhost_user_front *to_user(struct vhost_front *front)

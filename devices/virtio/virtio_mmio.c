@@ -20,8 +20,6 @@
 #define MAGIC	0x74726976 /* "virt", 4.2.2 */
 #define VERSION 2
 
-#define BIT(n)	(UINT64_C(1) << (n))
-
 /*
  * What this register file can carry: the device type's own bits (0 to 23, 6), indirect descriptors,
  * event indices and version 1. Packed rings, notification data and the like are not passed on.

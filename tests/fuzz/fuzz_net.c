@@ -9,6 +9,7 @@
 #include "devices/virtio/net_loop.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/log.h"
+#include "vmm/base/util.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,6 @@
 #define RAM_BASE  UINT64_C(0x40000000)
 #define RAM_SIZE  0x10000
 #define RING_SIZE 16
-#define BIT(n)	  (UINT64_C(1) << (n))
 
 struct header {
 	uint8_t options, frames;

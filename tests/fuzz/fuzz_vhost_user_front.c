@@ -11,6 +11,7 @@
 #include "devices/virtio/vhost_user_front.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/util.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -23,7 +24,6 @@
 #define RAM_SIZE 0x10000
 #define STEPS	 60
 #define NEEDED	 3 /* queues */
-#define BIT(n)	 (UINT64_C(1) << (n))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,10 +14,10 @@
 #include "devices/virtio/net_loop.h"
 #include "devices/virtio/vhost_user_front.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/base/util.h"
 
 enum { RECEIVE, TRANSMIT };
 
-#define BIT(n)		(UINT64_C(1) << (n))
 #define NET_OFFLOADS	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM))
 #define NET_BUFFER_SIZE 1600
 #define NET_BUFFERS	(TEST_RAM_BASE + 0x10000)

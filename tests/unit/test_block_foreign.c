@@ -11,8 +11,6 @@
 
 #include <linux/virtio_blk.h>
 
-#define BIT(n) (UINT64_C(1) << (n))
-
 static struct machine_parts parts;
 static struct foreign_back_end back_end;
 

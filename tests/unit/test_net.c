@@ -22,7 +22,6 @@
 #include <linux/virtio_net.h>
 
 #define QUEUES 2
-#define BIT(n) (UINT64_C(1) << (n))
 #define MRG    BIT(VIRTIO_NET_F_MRG_RXBUF)
 #define MAC    BIT(VIRTIO_NET_F_MAC)
 #define OFFLOADS                                                                                   \

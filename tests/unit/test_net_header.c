@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* virtio 1.2, 5.1.6: which headers of a driver's frames are passed on. */
 #include "devices/virtio/net_header.h"
+#include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
 #include <endian.h>
 
-#define BIT(n)	(UINT64_C(1) << (n))
 #define CSUM	BIT(VIRTIO_NET_F_CSUM)
 #define TSO4	BIT(VIRTIO_NET_F_HOST_TSO4)
 #define TSO6	BIT(VIRTIO_NET_F_HOST_TSO6)

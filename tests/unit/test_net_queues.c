@@ -25,7 +25,6 @@
 
 #define PAIRS	    3
 #define QUEUES	    7
-#define BIT(n)	    (UINT64_C(1) << (n))
 #define MQ	    BIT(VIRTIO_NET_F_MQ)
 #define CONTROL	    BIT(VIRTIO_NET_F_CTRL_VQ)
 #define COMMAND_GPA (TEST_RAM_BASE + 0x80000)

@@ -16,7 +16,6 @@
 #include <linux/virtio_net.h>
 
 #define QUEUES 2
-#define BIT(n) (UINT64_C(1) << (n))
 #define MAC    BIT(VIRTIO_NET_F_MAC)
 #define FRAMES (BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_MRG_RXBUF))
 

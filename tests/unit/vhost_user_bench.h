@@ -28,7 +28,6 @@
 #define RAM_SIZE   UINT64_C(0x100000)
 #define BUFFER_GPA (TEST_RAM_BASE + 0x20000)
 #define QUEUES	   2
-#define BIT(n)	   (UINT64_C(1) << (n))
 #define PROTOCOL   BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 
 static UNUSED struct test_ram ram;

@@ -10,6 +10,8 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
+#define BIT(n)		  (UINT64_C(1) << (n))
+
 /* The structure that has `member` at `pointer`. */
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)&((char *)(pointer))[-(ptrdiff_t)offsetof(type, member)])

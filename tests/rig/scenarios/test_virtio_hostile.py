@@ -182,8 +182,8 @@ def test_hostile_to_qemu_storage_daemon(host: Board) -> None:
     while time.monotonic() < end:
         attacked = Attack(host, QCOW2, "on")
         with attacked.vm as vm:
-            attacked.begin()
             try:
+                attacked.begin()
                 while time.monotonic() < end:
                     attacked.look()
                 host.check(f"kill -TERM {vm.pid()}")
