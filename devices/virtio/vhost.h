@@ -38,10 +38,8 @@ struct vhost_front_ops {
 	int (*start_queue)(struct vhost_front *front, const struct vhost_queue *queue);
 	/* After it returns, the back end does not touch the queue or its buffers any more. */
 	int (*stop_queue)(struct vhost_front *front, uint32_t index);
-	/* The device's configuration space. Both NULL: the machine supplies it. */
+	/* The device's configuration space. NULL: the machine supplies it. */
 	int (*read_config)(struct vhost_front *front, void *config, uint32_t size);
-	int (*write_config)(
-		struct vhost_front *front, uint32_t offset, const void *data, uint32_t size);
 };
 
 struct vhost_front {

@@ -387,19 +387,6 @@ static int read_config(struct vhost_front *front, void *config, uint32_t size)
 	return error;
 }
 
-static int write_config(struct vhost_front *front, uint32_t offset, const void *data, uint32_t size)
-{
-	struct vhost_user_config request = { .offset = offset, .size = size };
-
-	if (size > VHOST_USER_MAX_CONFIG_SIZE)
-		return -EINVAL;
-	memcpy(request.data, data, size);
-	return transact(to_user(front),
-		&(struct request){ .id = VHOST_USER_SET_CONFIG,
-			.payload = &request,
-			.size = VHOST_USER_CONFIG_HEADER_SIZE + size });
-}
-
 /* Most of its numbers mean other things where they come from the socket. */
 static int error_of_worker(uint64_t number)
 {
@@ -437,7 +424,6 @@ static const struct vhost_front_ops back_end_config_ops = {
 	.start_queue = start_queue,
 	.stop_queue = stop_queue,
 	.read_config = read_config,
-	.write_config = write_config,
 };
 
 static int negotiate_protocol(struct vhost_user_front *user, uint32_t queue_count)

@@ -374,7 +374,6 @@ int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_options 
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.event_lock = PTHREAD_MUTEX_INITIALIZER,
 		.config_size = options->config_size,
-		.config_is_ours = options->config != NULL,
 		.config_writable = options->config_writable,
 		.config_fd = -1,
 		.error_fd = -1,

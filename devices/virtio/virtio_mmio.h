@@ -64,8 +64,7 @@ struct virtio_mmio {
 	uint32_t status, device_features_select, driver_features_select, queue_select;
 	uint64_t driver_features;
 	uint32_t config_size;
-	bool config_is_ours; /* the machine's, not the back end's */
-	/* Of a space of ours: what the driver may write, and what is 0 after each reset. */
+	/* What the driver may write, and what is 0 after each reset. */
 	struct virtio_config_part config_writable;
 	uint32_t config_generation; /* another one with each change (4.2.2) */
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
@@ -93,8 +92,8 @@ struct virtio_mmio_options {
 	uint32_t queue_count;
 	uint32_t queue_size_max; /* a power of two */
 	uint32_t config_size;
-	const void *config;			   /* NULL: the back end has it */
-	struct virtio_config_part config_writable; /* of `config`; 0 in it */
+	const void *config; /* NULL: the back end has it, and the driver only reads it */
+	struct virtio_config_part config_writable; /* of `config`, not of a back end's; 0 in it */
 	struct vhost_front *front;
 	const struct guest_memory *memory; /* filled before the first vCPU runs */
 	void (*failed)(struct virtio_mmio *mmio, int error);
@@ -132,8 +131,8 @@ int virtio_mmio_ask(struct virtio_mmio *mmio, int (*ask)(struct vhost_front *fro
 bool virtio_mmio_change_config(struct virtio_mmio *mmio, const void *config);
 
 /*
- * What of a space of ours the driver has written, into config_writable.size bytes. Event-loop
- * thread; does not wait for a vCPU that waits for a back end.
+ * What of the configuration space the driver has written, into config_writable.size bytes.
+ * Event-loop thread; does not wait for a vCPU that waits for a back end.
  */
 void virtio_mmio_driver_config(struct virtio_mmio *mmio, void *part);
 

@@ -125,8 +125,11 @@ static void begin(struct virtio_mmio *mmio)
 /* DRIVER_OK: the back end takes over the queues that are ready. */
 static void activate(struct virtio_mmio *mmio)
 {
-	int error = mmio->front->ops->set_features(mmio->front, mmio->driver_features);
+	int error;
 
+	if (mmio->dead)
+		return;
+	error = mmio->front->ops->set_features(mmio->front, mmio->driver_features);
 	if (error == 0)
 		error = mmio->front->ops->set_memory(mmio->front, mmio->memory, mmio->memory_fd);
 	for (uint32_t i = 0; i < mmio->queue_count && error == 0; i++)
@@ -275,46 +278,16 @@ int virtio_mmio_fetch_config(struct virtio_mmio *mmio)
 }
 
 /* Byte by byte: a store may reach over either end of what the driver may write. */
-static void write_own_config(
-	struct virtio_mmio *mmio, uint64_t offset, unsigned int width, const uint8_t *bytes)
-{
-	const struct virtio_config_part *own = &mmio->config_writable;
-
-	pthread_mutex_lock(&mmio->event_lock);
-	for (uint64_t i = 0; i < width; i++)
-		if (offset + i >= own->offset && offset + i - own->offset < own->size)
-			mmio->config[offset + i] = bytes[i];
-	pthread_mutex_unlock(&mmio->event_lock);
-}
-
-/*
- * The back end decides what of it is writable; what it made of the write is read back. Of a space
- * that the machine supplies config_writable is.
- */
 void virtio_mmio_write_config(
 	struct virtio_mmio *mmio, uint64_t offset, unsigned int width, uint64_t value)
 {
-	uint8_t bytes[8];
-	uint32_t size;
-	int error;
+	const struct virtio_config_part *own = &mmio->config_writable;
 
-	if (offset >= mmio->config_size || (mmio->status & VIRTIO_CONFIG_S_DRIVER) == 0)
+	if ((mmio->status & VIRTIO_CONFIG_S_DRIVER) == 0)
 		return;
-	size = mmio->config_size - (uint32_t)offset;
-	if (size > width)
-		size = width;
-	for (unsigned int i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(value >> (8 * i));
-	if (mmio->config_is_ours) {
-		write_own_config(mmio, offset, size, bytes);
-		return;
-	}
-	if (mmio->front->ops->write_config == NULL)
-		return;
-	begin(mmio);
-	error = mmio->front->ops->write_config(mmio->front, (uint32_t)offset, bytes, size);
-	if (error == 0)
-		error = virtio_mmio_fetch_config(mmio);
-	if (error != 0 && error != -EREMOTEIO)
-		fail(mmio, error);
+	pthread_mutex_lock(&mmio->event_lock);
+	for (unsigned int i = 0; i < width; i++)
+		if (offset + i >= own->offset && offset + i - own->offset < own->size)
+			mmio->config[offset + i] = (uint8_t)(value >> 8 * i);
+	pthread_mutex_unlock(&mmio->event_lock);
 }

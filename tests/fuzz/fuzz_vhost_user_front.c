@@ -305,19 +305,6 @@ static int read_config(struct world *world)
 	return error;
 }
 
-static int write_config(struct world *world)
-{
-	uint8_t data[8];
-	uint8_t offset = fuzz_byte(&world->input);
-
-	if (world->front.front.ops->write_config == NULL)
-		return 0;
-	fuzz_take(&world->input, data, sizeof(data));
-	acknowledge(world, VHOST_USER_SET_CONFIG);
-	return world->front.front.ops->write_config(
-		&world->front.front, offset, data, 1 + offset % 8);
-}
-
 static int resize(struct world *world)
 {
 	static const uint64_t results[] = { 0, ERANGE, EIO, 4095, 4096, UINT64_MAX, 1, 0 };
@@ -340,18 +327,17 @@ static int resize(struct world *world)
 	return error == -ERANGE ? -EREMOTEIO : error;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void one_step(struct world *world)
 {
 	static int (*const operations[])(struct world *) = { set_features, set_memory, start_queue,
-		stop_queue, read_config, write_config, resize };
+		stop_queue, read_config, resize };
 	int latched = world->front.error, error;
 	char rest[4096];
 
 	world->wrong = world->refused = false;
-	error = operations[fuzz_byte(&world->input) % 7](world);
+	error = operations[fuzz_byte(&world->input) % 6](world);
 	if (latched != 0) {
 		fuzz_check(check_sent(world) == 0 && world->front.error == latched);
 		fuzz_check(error == latched || error == 0);

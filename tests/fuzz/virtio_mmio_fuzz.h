@@ -147,19 +147,6 @@ static inline int read_config(struct vhost_front *front, void *config, uint32_t 
 	return outcome(world);
 }
 
-/* What it makes of a write is its own affair. */
-static inline int write_config(
-	struct vhost_front *front, uint32_t offset, const void *data, uint32_t size)
-{
-	struct world *world = to_world(front);
-	const uint32_t whole = world->mmio.config_size;
-
-	fuzz_check(size != 0 && size <= 8 && offset < whole && size <= whole - offset);
-	memcpy(world->back_config + offset, data, size);
-	world->back_config[0] ^= fuzz_byte(&world->input);
-	return outcome(world);
-}
-
 static inline void failed(struct virtio_mmio *mmio, int error)
 {
 	struct world *world = container_of(mmio, struct world, mmio);

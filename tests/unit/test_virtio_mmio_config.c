@@ -124,23 +124,6 @@ Test(virtio_mmio_config, change_without_a_driver_hides_no_failure)
 	cr_assert_eq(load(VIRTIO_MMIO_STATUS), NEEDS_RESET);
 }
 
-/* What the back end makes of a driver's store is a change as well. */
-Test(virtio_mmio_config, generation_follows_the_drivers_own_stores)
-{
-	uint32_t before;
-
-	virtio_mmio_close(&mmio);
-	fake_front_with_config(&back_end, 10);
-	open_with(NULL, 10);
-	before = get(VIRTIO_MMIO_CONFIG_GENERATION);
-	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE);
-	set(VIRTIO_MMIO_STATUS, ACKNOWLEDGE | DRIVER);
-	mmio.region.ops->write(&mmio.region, VIRTIO_MMIO_CONFIG, 1, 0xff);
-	cr_assert_eq(get(VIRTIO_MMIO_CONFIG_GENERATION), before + 1);
-	mmio.region.ops->write(&mmio.region, VIRTIO_MMIO_CONFIG, 1, 0xff);
-	cr_assert_eq(get(VIRTIO_MMIO_CONFIG_GENERATION), before + 1);
-}
-
 /* Reads as a driver does (2.5.2); `before_load` is called before each of its loads. */
 static bool read_space(struct space *space, void (*before_load)(void), void (*after_load)(void))
 {

@@ -85,19 +85,6 @@ static int read_config(struct vhost_front *front, void *config, uint32_t size)
 	return 0;
 }
 
-static int write_config(struct vhost_front *front, uint32_t offset, const void *data, uint32_t size)
-{
-	struct fake_front *fake = to_fake(front);
-
-	cr_assert_gt(front->deadline, clock_ms(), "a write has a deadline");
-	cr_assert_leq(offset, fake->config_size);
-	cr_assert_leq(size, fake->config_size - offset, "a write past the configuration space");
-	cr_assert_neq(size, 0);
-	if (fake->write_config == 0)
-		memcpy(fake->config + offset, data, size);
-	return fake->write_config;
-}
-
 static const struct vhost_front_ops plain_ops = {
 	.set_features = set_features,
 	.set_memory = set_memory,
@@ -111,7 +98,6 @@ static const struct vhost_front_ops config_ops = {
 	.start_queue = start_queue,
 	.stop_queue = stop_queue,
 	.read_config = read_config,
-	.write_config = write_config,
 };
 
 void fake_front_open(struct fake_front *fake, uint64_t features)

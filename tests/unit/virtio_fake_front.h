@@ -24,7 +24,7 @@ struct fake_front {
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
 	uint32_t config_size;
 	/* What the next calls return; 0 at start. */
-	int set_features, set_memory, start_queue, stop_queue, write_config;
+	int set_features, set_memory, start_queue, stop_queue;
 };
 
 void fake_front_open(struct fake_front *fake, uint64_t features);
