@@ -10,6 +10,7 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
@@ -124,7 +125,7 @@ static const struct filter_rule balloon[] = {
 /* A disk's threads. Its loop does no I/O, and opens nothing. */
 static const struct filter_rule block_io[] = {
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) }, { ALLOW(preadv) }, { ALLOW(pwritev) },
-	{ ALLOW(fdatasync) }, { ALLOW_ON(fallocate, JAIL_IMAGE_FD) },
+	{ ALLOW(fdatasync) }, { ALLOW_ON(fallocate, JAIL_IMAGE_FD) }, { ALLOW_IOCTL(BLKDISCARD) },
 	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
 };
 

@@ -125,6 +125,7 @@ static int open_foreign(
 		.device_id = VIRTIO_ID_BLOCK,
 		.queue_count = VIRTIO_MMIO_MAX_QUEUES,
 		.fewer_queues = true,
+		.queues_field = offsetof(struct virtio_blk_config, num_queues),
 		.hidden = BIT(VIRTIO_BLK_F_CONFIG_WCE) | BEYOND_CONFIG,
 		.uses_all = true,
 		.queue_size_max = BLOCK_QUEUE_SIZE,
@@ -199,6 +200,8 @@ const char *block_resize(struct device *device, uint64_t *bytes)
 	error = virtio_mmio_ask(&block->virtio.mmio, ask_for_size, &question);
 	if (error == -ERANGE)
 		return "a disk cannot become smaller while a guest has it";
+	if (error == -EREMOTEIO && !block->is_own)
+		return "its back end does not tell how long it is";
 	if (error != 0)
 		return "that cannot be done; the VM's log says why";
 	virtio_device_change_config(&block->virtio, &question.config);

@@ -119,6 +119,14 @@ static int lock_image(const struct block_image *image, const struct block_option
 	return error;
 }
 
+/* Asked for a range that begins within a sector and ends behind the device: none is discarded. */
+static bool device_can_discard(const struct block_image *image)
+{
+	const uint64_t range[] = { image->size + 1, BLOCK_MAX_ALIGNMENT };
+
+	return ioctl(image->fd, BLKDISCARD, range) < 0 && errno == EINVAL;
+}
+
 static int measure_device(struct block_image *image, const struct block_options *options)
 {
 	int logical = 0;
@@ -132,7 +140,7 @@ static int measure_device(struct block_image *image, const struct block_options 
 		return complain(options, "the device has blocks of an odd size");
 	image->logical_size = (uint32_t)logical;
 	image->physical_size = physical < image->logical_size ? image->logical_size : physical;
-	image->can_discard = true; /* said at the first try if it is not so */
+	image->can_discard = device_can_discard(image);
 	return 0;
 }
 

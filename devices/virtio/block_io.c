@@ -6,8 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 /* Where the host cannot make zeroes by itself, they are written from here. */
 static const uint8_t zeroes[BLOCK_BOUNCE_SIZE] __attribute__((aligned(BLOCK_MAX_ALIGNMENT)));
@@ -15,7 +19,10 @@ static const uint8_t zeroes[BLOCK_BOUNCE_SIZE] __attribute__((aligned(BLOCK_MAX_
 void block_file_init(
 	struct block_file *file, int fd, uint32_t memory_alignment, uint32_t offset_alignment)
 {
+	struct stat status;
+
 	file->fd = fd;
+	file->is_device = fstat(fd, &status) == 0 && S_ISBLK(status.st_mode);
 	file->memory_alignment = memory_alignment;
 	file->offset_alignment = offset_alignment;
 	pthread_rwlock_init(&file->writers, NULL);
@@ -226,6 +233,21 @@ static int change_range(struct block_file *file, int mode, const struct block_ra
 	return error;
 }
 
+/* A hole in a block device is zeroes written to it (Linux' block/fops.c), and some cannot do that.
+ */
+static int discard(struct block_file *file, const struct block_range *range)
+{
+	uint64_t bytes[] = { range->offset, range->length };
+	int error;
+
+	if (!file->is_device)
+		return change_range(file, FALLOC_FL_PUNCH_HOLE, range);
+	lock_writers(file, false);
+	error = ioctl(file->fd, BLKDISCARD, bytes) < 0 ? -errno : 0;
+	unlock_writers(file);
+	return error;
+}
+
 /* The quickest way that leaves zeroes, and that this file has. */
 static int zero_range(struct block_file *file, const struct block_range *range, void *bounce)
 {
@@ -246,8 +268,7 @@ static int change_ranges(struct block_file *file, struct block_request *request,
 	for (uint32_t i = 0; i < request->range_count && error == 0; i++) {
 		const struct block_range *range = &request->ranges[i];
 
-		error = zero ? zero_range(file, range, bounce)
-			     : change_range(file, FALLOC_FL_PUNCH_HOLE, range);
+		error = zero ? zero_range(file, range, bounce) : discard(file, range);
 	}
 	if (error == 0 && request->durable)
 		error = flush(file);

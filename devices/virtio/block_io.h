@@ -7,6 +7,7 @@
 #define DEVICES_VIRTIO_BLOCK_IO_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct block_request;
@@ -19,6 +20,7 @@ struct block_request;
 
 struct block_file {
 	int fd;
+	bool is_device; /* a block device, not a regular file */
 	/*
 	 * What direct I/O asks of a buffer's address, and of offsets and lengths; 1 without it.
 	 * Powers of two up to BLOCK_MAX_ALIGNMENT. The file's size is a multiple of the second.

@@ -2,6 +2,7 @@
 #include "devices/virtio/net_control.h"
 
 #include "devices/virtio/virtqueue_reader.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
@@ -23,6 +24,15 @@ struct command {
 
 _Static_assert(sizeof(struct command) == 4, "5.1.6.5.5: no padding");
 
+static void rest(struct net_control *control)
+{
+	int64_t now = clock_ms();
+
+	if (control->rests_until < now)
+		control->rests_until = now;
+	control->rests_until += NET_CONTROL_PAUSE_MS;
+}
+
 /* Has the host steer frames into the queues of the first `pairs`. Returns 0 or -errno (logged). */
 static int use_pairs(struct net_control *control, uint32_t pairs)
 {
@@ -37,6 +47,7 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 			return error;
 		}
 		control->used_pairs = attach ? pair + 1 : pair;
+		rest(control);
 	}
 	return 0;
 }
@@ -118,22 +129,26 @@ int net_control_run(struct net_control *control)
 {
 	for (;;) {
 		struct pollfd fds[POLL_FDS];
+		int64_t left = control->rests_until - clock_ms();
+		bool rests = left > 0;
 		int status;
 
-		/* After a command the front end alone is listened to, for as long as the pause. */
+		/* After changes the front end alone is listened to. */
 		fds[KICK] = (struct pollfd){
-			.fd = control->again
+			.fd = rests || control->again
 				? -1
 				: vhost_user_back_kick_fd(&control->back, NET_CONTROL_QUEUE),
 			.events = POLLIN,
 		};
-		status = vhost_user_back_wait(
-			&control->back, fds, POLL_FDS, control->again ? NET_CONTROL_PAUSE_MS : -1);
+		status = vhost_user_back_wait(&control->back, fds, POLL_FDS,
+			rests			 ? (int)left
+				: control->again ? 0
+						 : -1);
 		if (status < 0)
 			return status == -ECONNRESET ? 0 : status;
 		if (status == 0 && fds[KICK].revents != 0)
 			vhost_user_back_kicked(&control->back, NET_CONTROL_QUEUE);
-		if (status == 0)
+		if (status == 0 && clock_ms() >= control->rests_until)
 			control->again = serve(control);
 	}
 }

@@ -16,7 +16,7 @@
 /* The worker's one queue. */
 #define NET_CONTROL_QUEUE    0
 
-/* A change is work for all of the host's CPUs (the kernel waits for RCU): not one after the other.
+/* For each queue more or less: that is work for all of the host's CPUs (the kernel waits for RCU).
  */
 #define NET_CONTROL_PAUSE_MS 10
 
@@ -27,6 +27,7 @@ struct net_control {
 	uint32_t pair_count;
 	uint32_t used_pairs; /* attached to the tap: the first ones */
 	bool again;	     /* the turn was over before the work was */
+	int64_t rests_until; /* of clock_ms(): serves no command before */
 	bool wrong_logged;   /* once, whatever the guest repeats */
 	struct virtqueue_chain chain;
 };

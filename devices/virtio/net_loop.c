@@ -177,6 +177,9 @@ static enum arrival spread(struct net_worker *worker, const uint8_t *rest, uint3
 static enum arrival finish(struct net_worker *worker, struct virtio_net_hdr_mrg_rxbuf *header)
 {
 	header->num_buffers = htole16((uint16_t)(1 + worker->more_count));
+	/* 5.1.6.4.1: a tap says that the host has checked a frame, whoever asked. */
+	if ((worker->back.features & BIT(VIRTIO_NET_F_GUEST_CSUM)) == 0)
+		header->hdr.flags = 0;
 	return virtqueue_copy_to_chain(&worker->chain, &worker->back.memory, header,
 		       sizeof(*header)) == sizeof(*header)
 		? FRAME_IN_BUFFERS

@@ -368,6 +368,21 @@ static int stop_queue(struct vhost_front *front, uint32_t index)
 	return error;
 }
 
+/* A driver takes as many queues as its device says to have, and fails if there are fewer. */
+static void limit_queues(const struct vhost_user_front *user, uint8_t *config, uint32_t size)
+{
+	uint32_t at = user->queues_field;
+	uint16_t queues;
+
+	if (at == 0 || at + sizeof(queues) > size)
+		return;
+	memcpy(&queues, config + at, sizeof(queues));
+	if (le16toh(queues) <= user->queue_count)
+		return;
+	queues = htole16((uint16_t)user->queue_count);
+	memcpy(config + at, &queues, sizeof(queues));
+}
+
 static int read_config(struct vhost_front *front, void *config, uint32_t size)
 {
 	struct vhost_user_config request = { .size = size }, reply;
@@ -382,9 +397,11 @@ static int read_config(struct vhost_front *front, void *config, uint32_t size)
 			.size = length,
 			.reply = &reply,
 			.reply_size = length });
-	if (error == 0)
-		memcpy(config, reply.data, size);
-	return error;
+	if (error != 0)
+		return error;
+	memcpy(config, reply.data, size);
+	limit_queues(to_user(front), config, size);
+	return 0;
 }
 
 /* Most of its numbers mean other things where they come from the socket. */

@@ -27,6 +27,9 @@ struct vhost_user_front {
 	/* Set by the caller for a back end that does not end the requests of a queue before it
 	 * answers that it stopped it, as QEMU's do not: stop_queue() waits for them. */
 	bool uses_all;
+	/* Set by the caller where a 16-bit field of the back end's configuration space says how
+	 * many queues there are: its offset. The guest reads queue_count there at most. 0: none. */
+	uint32_t queues_field;
 	bool has_memory; /* the back end knows of it: once, as it never changes */
 	struct vhost_queue queues[VHOST_USER_FRONT_MAX_QUEUES]; /* as they were started */
 	int error; /* after the first failure every operation returns it: the stream is out of step

@@ -26,23 +26,14 @@ static struct virtio_device *to_virtio(struct device *device)
 /* A program that ends closes its sockets some time before it can be waited for. */
 #define CLOSED_TO_ENDED_MS   1000
 
-static void worker_ended(struct event_source *source)
+/* The back end has ended, or will have nothing more to do with this device. */
+static void hung_up(struct event_source *source)
 {
-	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
-	char reason[128];
-
-	event_loop_remove(virtio->device.machine->loop, source);
-	worker_reap(&virtio->worker, reason, sizeof(reason));
-	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
-}
-
-/* A back end that is not ours, or no child of ours. */
-static void connection_ended(struct event_source *source)
-{
-	struct virtio_device *virtio = container_of(source, struct virtio_device, worker_ended);
+	struct virtio_device *virtio = container_of(source, struct virtio_device, hang_up);
 	char reason[128] = "its back end closed the connection";
 
 	event_loop_remove(virtio->device.machine->loop, source);
+	source->fd = -1;
 	if (virtio->worker.pid_fd >= 0 && worker_has_ended(&virtio->worker, CLOSED_TO_ENDED_MS))
 		worker_reap(&virtio->worker, reason, sizeof(reason));
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name, reason);
@@ -60,18 +51,12 @@ static void back_end_failed(struct virtio_mmio *mmio, int error)
 {
 	struct virtio_device *virtio = container_of(mmio, struct virtio_device, mmio);
 
-	/* The event loop sees it too, and can say how a worker of ours ended. */
+	/* The event loop sees it too, and can say how a child of ours ended. */
 	if (error == -ECONNRESET)
 		return;
 	machine_end(virtio->device.machine, MACHINE_DEVICE_FAILED, virtio->device.name,
 		error == -ETIMEDOUT ? "its back end does not answer"
 				    : "its back end refuses what the protocol asks for");
-}
-
-/* A worker of ours that is not reaped yet, or a connection; the kernel's vhost does not end. */
-static bool is_watched(const struct virtio_device *virtio)
-{
-	return virtio->worker.pid_fd >= 0 || (virtio->worker.kind == NULL && virtio->socket >= 0);
 }
 
 static int watch(struct virtio_device *virtio)
@@ -84,18 +69,22 @@ static int watch(struct virtio_device *virtio)
 	error = event_loop_add(loop, &virtio->queue_failed);
 	if (error != 0)
 		return error;
-	if (virtio->worker.pid_fd >= 0 && virtio->worker.stop_signal == 0) {
-		virtio->worker_ended.fd = virtio->worker.pid_fd;
-		virtio->worker_ended.ready = worker_ended;
-		error = event_loop_add(loop, &virtio->worker_ended);
-	} else if (virtio->socket >= 0) {
-		virtio->worker_ended.fd = virtio->socket;
-		virtio->worker_ended.ready = connection_ended;
-		error = event_loop_add_hang_up(loop, &virtio->worker_ended);
-	}
+	virtio->hang_up.fd = virtio->socket;
+	virtio->hang_up.ready = hung_up;
+	if (virtio->socket >= 0)
+		error = event_loop_add_hang_up(loop, &virtio->hang_up);
 	if (error != 0)
 		event_loop_remove(loop, &virtio->queue_failed);
 	return error;
+}
+
+static void unwatch(struct virtio_device *virtio)
+{
+	struct event_loop *loop = virtio->device.machine->loop;
+
+	if (virtio->hang_up.fd >= 0)
+		event_loop_remove(loop, &virtio->hang_up);
+	event_loop_remove(loop, &virtio->queue_failed);
 }
 
 static int claim(struct machine *machine, const char *name, uint64_t *base, uint32_t *spi)
@@ -135,9 +124,7 @@ static int add_registers(struct virtio_device *virtio, const struct virtio_devic
 		error = mmio_bus_add(machine->bus, &virtio->mmio.region);
 		if (error == 0)
 			return 0;
-		if (is_watched(virtio))
-			event_loop_remove(machine->loop, &virtio->worker_ended);
-		event_loop_remove(machine->loop, &virtio->queue_failed);
+		unwatch(virtio);
 	}
 	log_error("%s: cannot set up the device: %s", options->name, strerror(-error));
 	virtio_mmio_close(&virtio->mmio);
@@ -212,6 +199,7 @@ int virtio_device_init(struct virtio_device *virtio, struct machine *machine,
 	error = vhost_user_front_open(&virtio->front, virtio->socket, options->name,
 		options->fewer_queues || options->queues_paired ? 1 : options->queue_count);
 	virtio->front.uses_all = options->uses_all;
+	virtio->front.queues_field = options->queues_field;
 	virtio->front.front.features &= ~options->hidden;
 	virtio->front.front.features |= options->added;
 	if (virtio->front.queue_count > options->queue_count || options->queues_paired)
@@ -314,12 +302,7 @@ void virtio_device_change_config(struct virtio_device *virtio, const void *confi
 
 void virtio_device_close(struct virtio_device *virtio, int grace_ms)
 {
-	struct event_loop *loop = virtio->device.machine->loop;
-
-	/* It may be removed already, which does no harm while its descriptor is open. */
-	if (is_watched(virtio))
-		event_loop_remove(loop, &virtio->worker_ended);
-	event_loop_remove(loop, &virtio->queue_failed);
+	unwatch(virtio);
 	close_fd(&virtio->socket);
 	worker_stop(&virtio->worker, grace_ms);
 	virtio_mmio_close(&virtio->mmio);

@@ -33,7 +33,7 @@ struct virtio_device {
 			       * under a vCPU */
 	uint32_t spi;
 	bool attached;
-	struct event_source worker_ended; /* by its pid_fd; a foreign back end by its socket */
+	struct event_source hang_up; /* of the back end; fd -1: not watched */
 	struct event_source queue_failed;
 };
 
@@ -45,9 +45,10 @@ struct virtio_device_options {
 	bool fewer_queues;  /* as many as the back end has, at most queue_count */
 	bool queues_paired; /* queue_count of them, though the back end says how many pairs it has,
 			     * as those of networks do */
-	uint64_t hidden;    /* features of the back end that the guest is not offered */
-	uint64_t added;	    /* features that need nothing of the back end, nor are told to it */
-	bool uses_all;	    /* sooner or later every buffer is used; see vhost_user_front.h */
+	uint32_t queues_field; /* see vhost_user_front.h */
+	uint64_t hidden;       /* features of the back end that the guest is not offered */
+	uint64_t added;	       /* features that need nothing of the back end, nor are told to it */
+	bool uses_all;	       /* sooner or later every buffer is used; see vhost_user_front.h */
 	uint32_t queue_size_max;
 	uint32_t config_size;
 	const void *config;			   /* NULL: the back end has it */

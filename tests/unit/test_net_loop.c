@@ -63,6 +63,14 @@ Test(net_loop, tap_is_told_what_each_driver_takes)
 	cr_assert_str_eq(fake_trace_text(), "offload 0x0\n");
 }
 
+Test(net_loop, driver_that_knows_of_checksums_is_told_that_a_frame_was_checked)
+{
+	net_guest_driver(NET_OFFLOADS);
+	net_guest_offer(NET_BUFFER_SIZE);
+	net_guest_arrive(7, 100);
+	net_guest_received(7, 100);
+}
+
 Test(net_loop, frame_waits_for_a_buffer)
 {
 	net_guest_driver(0);

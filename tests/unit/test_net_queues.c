@@ -9,6 +9,7 @@
 #include "tests/unit/fakes.h"
 #include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/util.h"
 
 #include <criterion/criterion.h>
@@ -247,6 +248,23 @@ Test(net_queues, reset_goes_back_to_one_pair)
 	start_driver(MQ | CONTROL);
 	cr_assert_eq(set_pairs(2), VIRTIO_NET_OK);
 	cr_assert_str_eq(fake_trace_text(), "attach 1\n");
+}
+
+/* The host waits for all its CPUs with each: a driver that does nothing else slows itself down. */
+Test(net_queues, next_command_waits_for_as_long_as_there_were_changes)
+{
+	int64_t before;
+
+	start_driver(MQ | CONTROL);
+	before = clock_ms();
+	cr_assert_eq(set_pairs(3), VIRTIO_NET_OK);
+	cr_assert_eq(set_pairs(3), VIRTIO_NET_OK);
+	cr_assert_geq(clock_ms() - before, 2 * NET_CONTROL_PAUSE_MS);
+	before = clock_ms();
+	test_register_write(&mmio, VIRTIO_MMIO_STATUS, 0);
+	start_driver(MQ | CONTROL);
+	cr_assert_eq(set_pairs(2), VIRTIO_NET_OK);
+	cr_assert_geq(clock_ms() - before, 2 * NET_CONTROL_PAUSE_MS);
 }
 
 /* 5.1.2: without VIRTIO_NET_F_MQ there is one pair, and the control queue comes behind it. */

@@ -79,3 +79,27 @@ Test(unix_socket, unnamed_goes_where_it_can)
 	cr_assert_eq(unix_socket_listen_unnamed(&listener, &connection), 0);
 	cr_assert_str_eq(fake_log_text(), "");
 }
+
+/* Each connection that its listener has not accepted takes room; then the next one waits. */
+Test(unix_socket, listener_that_accepts_nobody_is_not_waited_for_without_end)
+{
+	char path[64];
+	int listener, fds[8], count = 0, error = 0;
+
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	listener = unix_socket_listen(path, 1, 0600);
+	cr_assert_geq(listener, 0);
+	while (count < 8 && error == 0) {
+		fds[count] = unix_socket_connect(path);
+		if (fds[count] < 0)
+			error = fds[count];
+		else
+			count++;
+	}
+	cr_assert_eq(error, -ETIMEDOUT);
+	cr_assert_eq(count, 2);
+	close(accept(listener, NULL, NULL));
+	fds[count] = unix_socket_connect(path);
+	cr_assert_geq(fds[count], 0);
+	cr_assert_eq(unlink(path), 0);
+}

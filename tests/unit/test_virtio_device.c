@@ -242,6 +242,18 @@ Test(virtio_device, worker_that_dies_ends_the_machine)
 	virtio_device_quiesce(&device.device);
 }
 
+/* It has a hold on guest memory, and nobody can tell it to let go. */
+Test(virtio_device, worker_that_hangs_up_and_lives_ends_the_machine)
+{
+	virtio_device_attach(&device.device);
+	run_driver();
+	fake_trace_clear();
+	shutdown(first.socket, SHUT_RDWR);
+	cr_assert_eq(event_loop_run_once(&parts.loop, 5000), 0);
+	cr_assert_str_eq(
+		fake_trace_text(), "machine ends 3: first: its back end closed the connection\n");
+}
+
 Test(virtio_device, queue_that_breaks_reaches_the_driver)
 {
 	const uint64_t one = 1;

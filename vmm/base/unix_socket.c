@@ -80,6 +80,17 @@ int unix_socket_check_peer(const char *path)
 	return S_ISSOCK(status.st_mode) ? file_check_writable(path) : -ENOTSOCK;
 }
 
+/* A listener that accepts nobody has room for some, and lets the next one wait. */
+static int connect_in_time(int fd, const struct sockaddr_un *address)
+{
+	const struct timeval most = { .tv_sec = UNIX_SOCKET_CONNECT_SECONDS }, none = { 0 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) != 0 ||
+		connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+		return -1;
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+}
+
 int unix_socket_connect(const char *path)
 {
 	struct sockaddr_un address;
@@ -88,9 +99,9 @@ int unix_socket_connect(const char *path)
 	if (error != 0)
 		return error;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+	if (fd >= 0 && connect_in_time(fd, &address) == 0)
 		return fd;
-	error = -errno;
+	error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	close_fd(&fd);
 	return error;
 }

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#define UNIX_SOCKET_CONNECT_SECONDS 10
+
 /* Fills in the address. Returns 0, or -ENAMETOOLONG (not logged). */
 int unix_socket_address(struct sockaddr_un *address, const char *path);
 
@@ -26,7 +28,10 @@ int unix_socket_check(const char *path);
  */
 int unix_socket_check_peer(const char *path);
 
-/* A blocking SOCK_STREAM socket, connected to who listens at `path`. Or -errno (not logged). */
+/*
+ * A blocking SOCK_STREAM socket, connected to who listens at `path`. Or -errno (not logged),
+ * -ETIMEDOUT where that one has let UNIX_SOCKET_CONNECT_SECONDS pass.
+ */
 int unix_socket_connect(const char *path);
 
 /*

@@ -24,8 +24,13 @@ def blocks(host: Board, path: str) -> int:
     return int(host.check(f"stat -c %b {path}"))
 
 
+def counted(host: Board, device: str, column: int) -> int:
+    """Documentation/block/stat.rst counts columns from 1."""
+    return int(host.file(f"/sys/block/{device}/stat").split()[column - 1])
+
+
 def flushes(host: Board, device: str) -> int:
-    return int(host.file(f"/sys/block/{device}/stat").split()[15])
+    return counted(host, device, 16)
 
 
 def refused(vm: Vm, command: str) -> None:
@@ -34,22 +39,24 @@ def refused(vm: Vm, command: str) -> None:
 
 
 @on(A)
-def test_four_disks(host: Board) -> None:
+def test_disks_of_all_kinds(host: Board) -> None:
     """Order, contents both ways, read-only, serial, sizes, queues, flush, discard, zeroes, lock,
     I/O errors: one boot."""
     host.check("cd /tmp; dd if=/dev/urandom of=a bs=1M count=16; dd if=/dev/urandom of=b bs=1M "
                "count=3; dd if=/dev/urandom of=c bs=1M count=8; dd if=/dev/urandom of=d bs=1M "
-               "count=8; losetup /dev/loop0 c", 60)
+               "count=8; truncate -s 1M e; losetup /dev/loop0 c; losetup /dev/loop1 e; "
+               "echo 0 >/sys/block/loop1/queue/discard_max_bytes", 60)
     disks = ("--disk /tmp/a,serial=alpha --disk /tmp/b,ro,serial=twenty.characters.12 "
-             "--disk /dev/loop0,format=raw --disk /tmp/d,direct,serial=direct")
+             "--disk /dev/loop0,format=raw --disk /tmp/d,direct,serial=direct "
+             "--disk /dev/loop1,direct,serial=no-discard")
     with Vm(host, f"--cpus 2 {disks}") as vm:
         vm.up()
         for name, path, size in (("vda", "a", 16), ("vdb", "b", 3), ("vdc", "c", 8), ("vdd", "d", 8)):
             assert int(vm.guest(f"blockdev --getsize64 /dev/{name}")) == size * MIB
             assert vm.guest(f"sha256sum /dev/{name}", 60).split()[0] == digest(host, f"/tmp/{path}")
         assert vm.guest("for i in /sys/block/vd?/serial; do cat $i; echo; done") == (
-            "alpha\ntwenty.characters.12\n\ndirect")
-        assert vm.guest("cat /sys/block/vd?/ro") == "0\n1\n0\n0"
+            "alpha\ntwenty.characters.12\n\ndirect\nno-discard")
+        assert vm.guest("cat /sys/block/vd?/ro") == "0\n1\n0\n0\n0"
         assert vm.guest("ls /sys/block/vda/mq | wc -l") == "2", "a queue for each vCPU"
         assert vm.guest("cd /sys/block/vda/queue; cat logical_block_size physical_block_size "
                         "write_cache") == "512\n4096\nwrite back"
@@ -60,7 +67,7 @@ def test_four_disks(host: Board) -> None:
         tells_of_errors(host, vm)
         log = vm.ends(0, "poweroff -f")
         assert log.count("I/O error, and this is said once") == 1, log
-    host.check("losetup -d /dev/loop0; rm /tmp/[abcd]")
+    host.check("losetup -d /dev/loop0; losetup -d /dev/loop1; rm /tmp/[a-e]")
 
 
 def looks_after_its_files(host: Board, vm: Vm) -> None:
@@ -69,11 +76,11 @@ def looks_after_its_files(host: Board, vm: Vm) -> None:
     vm.guest("cp -r /bin/busybox /usr/bin /mnt && sha256sum /mnt/busybox >/mnt/sum && umount /mnt",
              60)
     assert vm.guest("sha256sum /dev/vda", 60).split()[0] == digest(host, "/tmp/a")
-    host.check("mkdir -p /mnt; losetup -r /dev/loop1 /tmp/a; mount -t ext4 -o ro /dev/loop1 /mnt")
+    host.check("mkdir -p /mnt; losetup -r /dev/loop2 /tmp/a; mount -t ext4 -o ro /dev/loop2 /mnt")
     try:
         assert host.file("/mnt/sum").split()[0] == digest(host, "/mnt/busybox")
     finally:
-        host.check("umount /mnt; losetup -d /dev/loop1")
+        host.check("umount /mnt; losetup -d /dev/loop2")
     # The other way and past the page cache.
     vm.guest("dd if=/dev/urandom of=/dev/vdd bs=64k count=40 oflag=direct 2>/dev/null; sync", 60)
     vm.guest("echo 3 >/proc/sys/vm/drop_caches")
@@ -94,6 +101,20 @@ def gives_space_back(host: Board, vm: Vm) -> None:
     vm.guest("rig-disk zero /dev/vda 65536 131072; echo 3 >/proc/sys/vm/drop_caches")
     assert host.check("dd if=/tmp/a bs=64k skip=1 count=2 2>/dev/null | tr -d '\\0' | wc -c") == "0"
     assert vm.guest("dd if=/dev/vda bs=64k count=1 2>/dev/null | sha256sum") == before
+    discards_on_block_devices(host, vm)
+
+
+def discards_on_block_devices(host: Board, vm: Vm) -> None:
+    """By a discard of theirs, and where they have none the guest is not offered any."""
+    before = counted(host, "loop0", 12)
+    vm.guest(f"blkdiscard -o {4 * MIB} -l {2 * MIB} /dev/vdc; echo 3 >/proc/sys/vm/drop_caches")
+    assert counted(host, "loop0", 12) > before
+    assert blocks(host, "/tmp/c") == 6 * MIB // 512
+    assert vm.guest("cat /sys/block/vdc/queue/discard_max_bytes") != "0"
+    assert vm.guest("cat /sys/block/vde/queue/discard_max_bytes") == "0"
+    refused(vm, "blkdiscard /dev/vde")
+    vm.guest("dd if=/dev/urandom of=/dev/vde bs=64k count=1 2>/dev/null; rig-disk zero /dev/vde 0 65536")
+    assert host.check("tr -d '\\0' </dev/loop1 | wc -c") == "0"
 
 
 def flushes_reach_the_host(host: Board, vm: Vm) -> None:
