@@ -27,6 +27,8 @@
 /* No memory that was data becomes code. */
 #define ALLOW_DATA(name)    SCMP_SYS(name), MATCH_CLEAR, 2, PROT_EXEC
 #define ALLOW_ADVICE(value) SCMP_SYS(madvise), MATCH_ARGUMENT, 2, (value)
+/* Of the system calls that take flags behind two halves of an offset. */
+#define ALLOW_NO_WAIT(name) SCMP_SYS(name), MATCH_ARGUMENT, 5, RWF_NOWAIT
 /* On this descriptor alone. */
 #define ALLOW_ON(name, fd)  SCMP_SYS(name), MATCH_ARGUMENT, 0, (fd)
 
@@ -110,6 +112,11 @@ static const struct filter_rule vcpu[] = {
 	{ ALLOW(pread64) }, { ALLOW(pwrite64) },
 	{ ALLOW_ADVICE(MADV_DONTNEED) }, /* its stack, at its end */
 	{ ALLOW(timerfd_settime) },	 /* the clock chip's alarm */
+};
+
+/* What eventfds hold that others have too. */
+static const struct filter_rule shared_events[] = {
+	{ ALLOW_NO_WAIT(preadv2) },
 };
 
 /* The entropy device's worker. */
@@ -214,9 +221,10 @@ static const struct filter_list serial_lists[] = { { LIST(common) }, { LIST(mess
 static const struct filter_list unpack_lists[] = { { LIST(common) }, { LIST(messages) },
 	{ LIST(memory) }, { LIST(unpack) } };
 static const struct filter_list vcpu_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
+	{ LIST(shared_events) }, { LIST(vcpu) }, { LIST(vhost_start) }, { LIST(vhost_stop) } };
 static const struct filter_list event_loop_lists[] = { { LIST(common) }, { LIST(messages) },
-	{ LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) }, { LIST(vhost_stop) } };
+	{ LIST(shared_events) }, { LIST(memory) }, { LIST(terminal) }, { LIST(event_loop) },
+	{ LIST(vhost_stop) } };
 
 void filter_rules(enum jail_role role, const struct filter_list **lists, size_t *count)
 {

@@ -334,7 +334,7 @@ static int wait_for_requests(struct vhost_user_front *user, const struct vhost_q
 
 	/* The driver may have been stopped between making them available and its kick. */
 	if (is_busy(queue))
-		event_signal(queue->kick_fd);
+		event_signal_shared(queue->kick_fd);
 	while (is_busy(queue) && poll(&end, 1, 1) <= 0) {
 		if (clock_ms() < deadline)
 			continue;

@@ -274,7 +274,7 @@ void virtio_device_quiesce(struct device *device)
 	/* What the old guest had coming is not the next one's. */
 	event_take(virtio->mmio.config_fd);
 	for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)
-		event_take(virtio->mmio.queues[i].call_fd);
+		event_take_shared(virtio->mmio.queues[i].call_fd);
 }
 
 struct config_change {

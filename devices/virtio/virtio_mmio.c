@@ -164,7 +164,7 @@ static void write_queue_notify(struct virtio_mmio *mmio, uint32_t value)
 {
 	/* Before DRIVER_OK no queue is started. */
 	if (value < mmio->queue_count && mmio->queues[value].started)
-		event_signal(mmio->queues[value].kick_fd);
+		event_signal_shared(mmio->queues[value].kick_fd);
 }
 
 static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)

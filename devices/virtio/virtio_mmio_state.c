@@ -65,7 +65,7 @@ void virtio_mmio_queue_failed(struct virtio_mmio *mmio)
 {
 	/* Taken under the lock: a reset in between has emptied it, and there is nothing to tell. */
 	pthread_mutex_lock(&mmio->event_lock);
-	if (event_take(mmio->error_fd))
+	if (event_take_shared(mmio->error_fd))
 		set_needs_reset(mmio);
 	pthread_mutex_unlock(&mmio->event_lock);
 }
@@ -113,7 +113,7 @@ static int start_queue(struct virtio_mmio *mmio, uint32_t index)
 		return error;
 	queue->started = true;
 	/* The driver may have made buffers available, and kicked, before DRIVER_OK. */
-	event_signal(queue->kick_fd);
+	event_signal_shared(queue->kick_fd);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ static void reset(struct virtio_mmio *mmio)
 	mmio->queue_select = 0;
 	pthread_mutex_lock(&mmio->event_lock);
 	memset(mmio->config + mmio->config_writable.offset, 0, mmio->config_writable.size);
-	if (event_take(mmio->error_fd))
+	if (event_take_shared(mmio->error_fd))
 		log_debug("%s: the queue that broke is reset", mmio->region.name);
 	mmio->needs_reset = mmio->dead;
 	mmio->config_changed = false;

@@ -6,11 +6,13 @@
 #include "tests/unit/fakes.h"
 #include "tests/unit/machine_parts.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libfdt.h>
 #include <poll.h>
 #include <pthread.h>
@@ -252,6 +254,28 @@ Test(virtio_device, worker_that_hangs_up_and_lives_ends_the_machine)
 	cr_assert_eq(event_loop_run_once(&parts.loop, 5000), 0);
 	cr_assert_str_eq(
 		fake_trace_text(), "machine ends 3: first: its back end closed the connection\n");
+}
+
+/* It shares them with the machine, and whether they block. */
+Test(virtio_device, back_end_that_has_its_eventfds_block_is_not_waited_for)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	struct virtio_mmio_queue *queue = &device.mmio.queues[1];
+
+	virtio_device_attach(&device.device);
+	run_driver();
+	cr_assert_eq(fcntl(device.mmio.error_fd, F_SETFL, 0), 0);
+	cr_assert_eq(fcntl(queue->call_fd, F_SETFL, 0), 0);
+	while (event_take(queue->kick_fd))
+		continue;
+	cr_assert_eq(write(queue->kick_fd, &full, sizeof(full)), 8);
+	cr_assert_eq(fcntl(queue->kick_fd, F_SETFL, 0), 0);
+	virtio_mmio_queue_failed(&device.mmio);
+	test_register_write(&device.mmio, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	test_register_write(&device.mmio, VIRTIO_MMIO_STATUS, 0);
+	run_driver();
+	virtio_device_quiesce(&device.device);
+	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 0);
 }
 
 Test(virtio_device, queue_that_breaks_reaches_the_driver)
