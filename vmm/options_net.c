@@ -64,25 +64,35 @@ static bool skip(const char **text, const char *words)
 	return true;
 }
 
-/* tcp|udp:[ADDRESS]:PORT-:PORT, as QEMU has it; `text` goes behind it. */
+/* An IPv4 address or nothing, and a colon; `text` goes behind it. */
+static bool parse_address(const char **text, char address[NET_ADDRESS_SIZE])
+{
+	size_t length = strcspn(*text, ":");
+	struct in_addr binary;
+
+	if (length >= NET_ADDRESS_SIZE)
+		return false;
+	memcpy(address, *text, length);
+	address[length] = '\0';
+	*text += length;
+	return (length == 0 || inet_pton(AF_INET, address, &binary) == 1) && skip(text, ":");
+}
+
+/*
+ * [tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT, as QEMU has it; `text` goes behind it. The second
+ * address is one of many guests' in QEMU's network; here the guest is alone in its own.
+ */
 static bool parse_forward(const char **text, struct net_forward *forward)
 {
-	struct in_addr address;
-	size_t length;
+	char guest[NET_ADDRESS_SIZE];
 
 	forward->udp = skip(text, "udp:");
-	if (!forward->udp && !skip(text, "tcp:"))
+	if (!forward->udp && !skip(text, "tcp:") && !skip(text, ":"))
 		return false;
-	length = strcspn(*text, ":");
-	if (length >= sizeof(forward->address))
-		return false;
-	memcpy(forward->address, *text, length);
-	forward->address[length] = '\0';
-	*text += length;
-	if ((length > 0 && inet_pton(AF_INET, forward->address, &address) != 1) || !skip(text, ":"))
+	if (!parse_address(text, forward->address))
 		return false;
 	forward->host_port = parse_port(text);
-	if (!skip(text, "-:"))
+	if (!skip(text, "-") || !parse_address(text, guest))
 		return false;
 	forward->guest_port = parse_port(text);
 	return forward->host_port != 0 && forward->guest_port != 0;

@@ -18,10 +18,13 @@ struct machine;
  */
 #define NET_MAX_PAIRS	 7
 
+/* Bytes of an IPv4 address as text, with its end. */
+#define NET_ADDRESS_SIZE 16
+
 /* A port of the host's that leads to one of the guest's. */
 struct net_forward {
 	bool udp;
-	char address[16]; /* of the host's, IPv4; empty: all */
+	char address[NET_ADDRESS_SIZE]; /* of the host's, IPv4; empty: all */
 	uint16_t host_port, guest_port;
 };
 

@@ -44,6 +44,17 @@ Test(options_net, user_networks_and_their_ports)
 	assert_right("--net ,user=on,hostfwd=tcp::1-:2:udp::65535-:4");
 	cr_assert_eq(options.nets[0].forward_count, 2);
 	cr_assert_eq(options.nets[0].forwards[1].host_port, 65535);
+	/* As in a line for QEMU: without the protocol, and with an address of its network's. */
+	assert_right("--net user,hostfwd=::2222-:22,hostfwd=:127.0.0.1:80-10.0.2.15:8080,"
+		     "hostfwd=udp::53-10.0.2.15:5353");
+	cr_assert_eq(options.nets[0].forward_count, 3);
+	cr_assert(!options.nets[0].forwards[0].udp);
+	cr_assert_eq(options.nets[0].forwards[0].host_port, 2222);
+	cr_assert(!options.nets[0].forwards[1].udp);
+	cr_assert_str_eq(options.nets[0].forwards[1].address, "127.0.0.1");
+	cr_assert_eq(options.nets[0].forwards[1].guest_port, 8080);
+	cr_assert(options.nets[0].forwards[2].udp);
+	cr_assert_eq(options.nets[0].forwards[2].guest_port, 5353);
 	assert_right("--net tap=t");
 	cr_assert(!options.nets[0].user);
 }
@@ -65,8 +76,9 @@ Test(options_net, wrong_forwarded_ports)
 	static const char *const values[] = { "tcp", "tcp:", "tcp::", "tcp::22", "tcp::22-",
 		"tcp::22-:", "tcp::22-22", "tcp::0-:22", "tcp::22-:0", "tcp::65536-:22",
 		"tcp::22-:65536", "tcp::022222-:1", "sctp::22-:22", "tcp:localhost:22-:22",
-		"tcp:1.2.3.256:22-:22", "tcp::22-10.0.2.15:22", "tcp::22-:22x",
-		"tcp::22-:22:", "tcp::-1-:22", "tcp:[::1]:22-:22", "tcp:1.2.3.4.5.6.7.8.9:22-:22" };
+		"tcp:1.2.3.256:22-:22", "tcp::22-10.0.2:22", "tcp::22-:22x", "tcp::22-guest:22",
+		"tcp::22-10.0.2.15", ":22-:22", ":::22-:22", "tcp::22-:22:", "tcp::-1-:22",
+		"tcp:[::1]:22-:22", "tcp:1.2.3.4.5.6.7.8.9:22-:22" };
 	char line[128];
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
