@@ -63,6 +63,31 @@ def test_what_was_flushed_is_there_for_the_next_vm(host: Board) -> None:
 
 
 @on(A_PROGRAMS)
+def test_an_overlay_a_block_device_and_direct(host: Board) -> None:
+    """Where else an image is; what an overlay's base holds is seen, and stays."""
+    host.check("cd /tmp; dd if=/dev/urandom of=base bs=1M count=8 2>/dev/null; "
+               "qemu-img create -q -f qcow2 -b base -F raw overlay; "
+               "truncate -s 16M room; losetup /dev/loop0 room; "
+               "qemu-img create -q -f qcow2 /dev/loop0 8M; qemu-img create -q -f qcow2 straight 8M")
+    base = host.check("sha256sum </tmp/base")
+    disks = ("--disk /tmp/overlay,format=qcow2 --disk /dev/loop0,format=qcow2 "
+             "--disk /tmp/straight,format=qcow2,direct")
+    with Vm(host, disks) as vm:
+        vm.up()
+        assert vm.guest("sha256sum </dev/vda", 60) == base
+        for disk in ("vda", "vdb", "vdc"):
+            vm.guest(f"dd if=/dev/urandom of=/dev/{disk} bs=64k count=16 seek=8 conv=fsync 2>/dev/null")
+        written = vm.guest("for d in vda vdb vdc; do sha256sum </dev/$d; done", 60)
+        vm.ends(0, "poweroff -f")
+    assert host.check("sha256sum </tmp/base") == base
+    host.check("cd /tmp; for i in overlay /dev/loop0 straight; do qemu-img check -q $i; "
+               "qemu-img convert -f qcow2 -O raw $i $(basename $i).raw; done", 120)
+    assert host.check("cd /tmp; for i in overlay loop0 straight; do sha256sum <$i.raw; done",
+                      60) == written
+    host.check("losetup -d /dev/loop0")
+
+
+@on(A_PROGRAMS)
 def test_what_the_program_has(host: Board) -> None:
     """Of descriptors, privileges and files; and a service's stop is not its end."""
     make_image(host)
