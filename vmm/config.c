@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 /* Of an option's value. */
 #define LONGEST_VALUE 8192
+
+#define IN_NO_ARRAY   SIZE_MAX
 
 struct config {
 	const char *path, *text;
@@ -42,6 +45,13 @@ static size_t skip_string(const struct config *config, size_t at)
 	return at + 1;
 }
 
+static size_t skip_blanks(const struct config *config, size_t at)
+{
+	while (at < config->length && config->text[at] && strchr(" \t\r\n", config->text[at]))
+		at++;
+	return at;
+}
+
 /*
  * Where the file's object has this key, as json-c does not remember it: 0 with *count 0 where it
  * is written with escapes. The text has been accepted by json-c.
@@ -64,10 +74,8 @@ static size_t find_key(const struct config *config, const char *key, unsigned in
 		end = skip_string(config, at);
 		if (depth == 1 && end - at == length + 2 &&
 			memcmp(config->text + at + 1, key, length) == 0) {
-			size_t next = end;
+			size_t next = skip_blanks(config, end);
 
-			while (next < config->length && strchr(" \t\r\n", config->text[next]))
-				next++;
 			if (next < config->length && config->text[next] == ':') {
 				found = at;
 				++*count;
@@ -78,13 +86,41 @@ static size_t find_key(const struct config *config, const char *key, unsigned in
 	return found;
 }
 
-static int complain(const struct config *config, const char *key, const char *problem)
+/* Where value number `index` begins of the array behind the key at `at`. */
+static size_t find_value(const struct config *config, size_t at, size_t index)
+{
+	int depth = 0;
+
+	at = skip_string(config, at);
+	while (at < config->length) {
+		char c = config->text[at];
+
+		if (c == '"') {
+			at = skip_string(config, at);
+			continue;
+		}
+		depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+		at++;
+		if (depth == 1 && (c == '[' || c == ',') && index-- == 0)
+			break;
+	}
+	return skip_blanks(config, at);
+}
+
+/* `index`: of the value in the key's array; IN_NO_ARRAY. */
+static int complain(const struct config *config, const char *key, size_t index, const char *problem)
 {
 	unsigned int count;
 	size_t at = find_key(config, key, &count);
+	char place[32] = "";
 
-	log_error("--config %s: line %u: \"%.60s\": %s", config->path, line_at(config, at), key,
-		problem);
+	if (index != IN_NO_ARRAY) {
+		snprintf(place, sizeof(place), "[%zu]", index);
+		if (count > 0)
+			at = find_value(config, at, index);
+	}
+	log_error("--config %s: line %u: \"%.60s\"%s: %s", config->path, line_at(config, at), key,
+		place, problem);
 	return -EINVAL;
 }
 
@@ -150,12 +186,12 @@ static bool write_object(FILE *to, struct json_object *object)
 	return !first;
 }
 
-/* One value of an option; `value` is no array. */
+/* One value of an option, or `index` of its array; `value` is no array. */
 static int apply_value(
-	const struct config *config, const char *key, struct json_object *value, bool in_array)
+	const struct config *config, const char *key, struct json_object *value, size_t index)
 {
 	char text[LONGEST_VALUE] = "", problem[512] = "";
-	struct config_value applied = { .name = key, .in_array = in_array };
+	struct config_value applied = { .name = key, .in_array = index != IN_NO_ARRAY };
 	FILE *to = fmemopen(text, sizeof(text), "w");
 	bool written, object = json_object_is_type(value, json_type_object);
 
@@ -169,7 +205,7 @@ static int apply_value(
 	}
 	fclose(to);
 	if (!written)
-		return complain(config, key,
+		return complain(config, key, index,
 			problem[0]	 ? problem
 				: object ? "an object has keys of the option, with strings, whole "
 					   "numbers, true or false, or lists of them"
@@ -181,7 +217,7 @@ static int apply_value(
 	else
 		applied.text = text;
 	if (config->apply(config->context, &applied, problem, sizeof(problem)))
-		return complain(config, key, problem);
+		return complain(config, key, index, problem);
 	return 0;
 }
 
@@ -192,11 +228,12 @@ static int apply_option(const struct config *config, const char *key, struct jso
 
 	find_key(config, key, &count);
 	if (count > 1)
-		return complain(config, key, "given more than once; an array holds several");
+		return complain(
+			config, key, IN_NO_ARRAY, "given more than once; an array holds several");
 	if (!json_object_is_type(value, json_type_array))
-		return apply_value(config, key, value, false);
+		return apply_value(config, key, value, IN_NO_ARRAY);
 	for (size_t i = 0; i < json_object_array_length(value) && !error; i++)
-		error = apply_value(config, key, json_object_array_get_idx(value, i), true);
+		error = apply_value(config, key, json_object_array_get_idx(value, i), i);
 	return error;
 }
 
@@ -208,8 +245,7 @@ static struct json_object *parse(const struct config *config, struct json_tokene
 	enum json_tokener_error error = json_tokener_get_error(tokener);
 	size_t end = json_tokener_get_parse_end(tokener);
 
-	while (end < config->length && config->text[end] && strchr(" \t\r\n", config->text[end]))
-		end++;
+	end = skip_blanks(config, end);
 	if (error == json_tokener_continue)
 		log_error("--config %s: line %u: the JSON ends too early", config->path,
 			line_at(config, config->length));

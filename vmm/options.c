@@ -374,7 +374,10 @@ static enum options_result take_files(struct options *options, int argc, char **
 				break;
 			text = argv[i];
 		}
-		if (option->parse == parse_config && config_read(text, apply_config, options))
+		if (option->parse != parse_config)
+			continue;
+		options->config = text;
+		if (config_read(text, apply_config, options))
 			return OPTIONS_BAD;
 	}
 	return OPTIONS_RUN;
@@ -447,5 +450,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		if (result != OPTIONS_RUN)
 			return result;
 	}
-	return options_check(options);
+	result = options_check(options);
+	if (result == OPTIONS_BAD && options->config)
+		log_error("--config %s: options come from there, too", options->config);
+	return result;
 }

@@ -31,6 +31,7 @@ enum bpmp_mode { BPMP_AUTO, BPMP_MAILBOX, BPMP_PROXY, BPMP_OFF };
 enum notify_when { NOTIFY_OFF, NOTIFY_STARTED };
 
 struct options {
+	const char *config; /* the last file of options; NULL: none */
 	const char *kernel, *initrd;
 	bool kernel_raw;     /* a binary without a header */
 	const char *cmdline; /* NULL: not given */

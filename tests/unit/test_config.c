@@ -63,11 +63,15 @@ Test(config, errors_name_line_and_key)
 		{ "3 ", "not an object" },
 		{ "{ \"a\": \"bad\",\n \"c\": { \"bad\": \"\\\"\" },\n\n \"bad\" : 1 }",
 			"line 4: \"bad\": it is bad" },
-		{ "{ \"a\": [],\n\"bad\": [ 1 ] }", "line 2: \"bad\": it is bad" },
+		{ "{ \"a\": [],\n\"bad\": [ 1 ] }", "line 2: \"bad\"[0]: it is bad" },
+		{ "{ \"bad\":\n[\n1 ] }", "line 3: \"bad\"[0]: it is bad" },
+		{ "{ \"a\": [ \"x,[\", { \"b\": [ 1,\n2 ] },\n\n{\n} ] }",
+			"line 4: \"a\"[2]: an object has" },
+		{ "{ \"\\u0062ad\":\n[ 1 ] }", "line 1: \"bad\"[0]: it is bad" },
 		{ "{ \"a\": 1,\n\"a\": 2 }", "line 2: \"a\": given more than once" },
 		{ "{\n\"a\": null }", "line 2: \"a\": a value is" },
 		{ "{\n\"a\": 1.5 }", "line 2: \"a\": a value is" },
-		{ "{\n\"a\": [ [ 1 ] ] }", "line 2: \"a\": a value is" },
+		{ "{\n\"a\": [ [ 1 ] ] }", "line 2: \"a\"[0]: a value is" },
 		{ "{\n\"a\": \"x\\u0000y\" }", "line 2: \"a\": a value is" },
 		{ "{\n\"a\": {} }", "line 2: \"a\": an object has" },
 		{ "{\n\"a\": { \"b\": null } }", "line 2: \"a\": an object has" },
@@ -151,7 +155,8 @@ Test(config_options, refusals)
 	static const char *const texts[][2] = {
 		{ "{ \"kernel\": \"a\",\n\"kernl\": 1 }",
 			"line 2: \"kernl\": unknown option; did you mean \"kernel\"?" },
-		{ "{\n\"cpus\": [ 1, 2 ] }", "line 2: \"cpus\": cannot be given more than once" },
+		{ "{\n\"cpus\": [ 1, 2 ] }",
+			"line 2: \"cpus\"[0]: cannot be given more than once" },
 		{ "{\n\"memory\": { \"sise\": 1 } }", "did you mean 'size'?" },
 		{ "{\n\"config\": \"b\" }", "line 2: \"config\": not in a file" },
 		{ "{\n\"help\": true }", "line 2: \"help\": not in a file" },
@@ -169,6 +174,15 @@ Test(config_options, refusals)
 		cr_assert(strstr(fake_log_text() + before, texts[i][1]), "%s: %s", texts[i][0],
 			fake_log_text() + before);
 	}
+}
+
+/* What options say together has no line of its own. */
+Test(config_options, file_is_named_where_its_options_do_not_go_together)
+{
+	fake_log_capture();
+	cr_assert_eq(parse_with("{ \"kernel\": \"a\",\n\"cpus\": 0 }", NULL, NULL), OPTIONS_BAD);
+	cr_assert(strstr(fake_log_text(), "--cpus"), "%s", fake_log_text());
+	cr_assert(strstr(fake_log_text(), "vm.json: "), "%s", fake_log_text());
 }
 
 Test(config_options, file_that_is_not_there)
