@@ -251,6 +251,8 @@ Test(virtio_mmio_config, driver_writes_its_own_field_and_no_other)
 		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), 0xffff4433);
 		store(4, 4, 0x12345678);
 		cr_assert_eq(drivers_own(), 0x12345678);
+		store(0, 8, UINT64_MAX);
+		cr_assert_eq(load(VIRTIO_MMIO_CONFIG + 4), UINT32_MAX);
 		cr_assert_eq(load(VIRTIO_MMIO_CONFIG_GENERATION), 0, "the device changed nothing");
 		cr_assert_eq(back_end.config[4], 5, "it went to the back end");
 	}

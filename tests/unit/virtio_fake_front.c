@@ -20,6 +20,7 @@ static int set_features(struct vhost_front *front, uint64_t features)
 	struct fake_front *fake = to_fake(front);
 
 	cr_assert_eq(features & ~front->features, 0, "acknowledged what was not offered");
+	cr_assert_gt(front->deadline, clock_ms(), "a write has a deadline");
 	fake->deadline = front->deadline;
 	fake->features = features;
 	if (!fake->silent)
