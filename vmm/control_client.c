@@ -113,7 +113,7 @@ static bool parse(struct client_options *options, int argc, char **argv)
 static int connect_to(const char *path)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	int fd = unix_socket_connect(path), error = fd < 0 ? fd : 0;
+	int fd = unix_socket_connect(path, ANSWER_SECONDS), error = fd < 0 ? fd : 0;
 
 	if (!error && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
 		error = -errno;

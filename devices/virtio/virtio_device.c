@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/virtio/virtio_device.h"
 
+#include "devices/virtio/vhost.h"
 #include "fdt/builder.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
@@ -148,7 +149,12 @@ static int complain(const char *option, const char *path, int error)
 			option, path, UNIX_SOCKET_LONGEST_PATH);
 		return -EINVAL;
 	}
-	log_error("%s vhost-user=%s: %s; start its back end first", option, path, strerror(-error));
+	if (error == -ETIMEDOUT)
+		log_error("%s vhost-user=%s: its back end accepts no connection; restart it",
+			option, path);
+	else
+		log_error("%s vhost-user=%s: %s; start its back end first", option, path,
+			strerror(-error));
 	return error;
 }
 
@@ -161,7 +167,7 @@ int virtio_device_check_peer(const char *option, const char *path)
 
 int virtio_device_connect(struct worker *connection, const char *option, const char *path)
 {
-	int fd = unix_socket_connect(path);
+	int fd = unix_socket_connect(path, VHOST_DEADLINE_MS / 1000);
 
 	*connection = (struct worker){ .pid = -1, .pid_fd = -1, .socket = fd < 0 ? -1 : fd };
 	return fd < 0 ? complain(option, path, fd) : 0;

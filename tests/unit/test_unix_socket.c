@@ -90,7 +90,7 @@ Test(unix_socket, listener_that_accepts_nobody_is_not_waited_for_without_end)
 	listener = unix_socket_listen(path, 1, 0600);
 	cr_assert_geq(listener, 0);
 	while (count < 8 && error == 0) {
-		fds[count] = unix_socket_connect(path);
+		fds[count] = unix_socket_connect(path, 1);
 		if (fds[count] < 0)
 			error = fds[count];
 		else
@@ -99,7 +99,7 @@ Test(unix_socket, listener_that_accepts_nobody_is_not_waited_for_without_end)
 	cr_assert_eq(error, -ETIMEDOUT);
 	cr_assert_eq(count, 2);
 	close(accept(listener, NULL, NULL));
-	fds[count] = unix_socket_connect(path);
+	fds[count] = unix_socket_connect(path, 1);
 	cr_assert_geq(fds[count], 0);
 	cr_assert_eq(unlink(path), 0);
 }

@@ -81,9 +81,9 @@ int unix_socket_check_peer(const char *path)
 }
 
 /* A listener that accepts nobody has room for some, and lets the next one wait. */
-static int connect_in_time(int fd, const struct sockaddr_un *address)
+static int connect_in_time(int fd, const struct sockaddr_un *address, int seconds)
 {
-	const struct timeval most = { .tv_sec = UNIX_SOCKET_CONNECT_SECONDS }, none = { 0 };
+	const struct timeval most = { .tv_sec = seconds }, none = { 0 };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) != 0 ||
 		connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
@@ -91,7 +91,7 @@ static int connect_in_time(int fd, const struct sockaddr_un *address)
 	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 }
 
-int unix_socket_connect(const char *path)
+int unix_socket_connect(const char *path, int seconds)
 {
 	struct sockaddr_un address;
 	int error = unix_socket_address(&address, path), fd;
@@ -99,7 +99,7 @@ int unix_socket_connect(const char *path)
 	if (error != 0)
 		return error;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect_in_time(fd, &address) == 0)
+	if (fd >= 0 && connect_in_time(fd, &address, seconds) == 0)
 		return fd;
 	error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	close_fd(&fd);

@@ -6,8 +6,6 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define UNIX_SOCKET_CONNECT_SECONDS 10
-
 /* Fills in the address. Returns 0, or -ENAMETOOLONG (not logged). */
 int unix_socket_address(struct sockaddr_un *address, const char *path);
 
@@ -30,9 +28,9 @@ int unix_socket_check_peer(const char *path);
 
 /*
  * A blocking SOCK_STREAM socket, connected to who listens at `path`. Or -errno (not logged),
- * -ETIMEDOUT where that one has let UNIX_SOCKET_CONNECT_SECONDS pass.
+ * -ETIMEDOUT where that one has accepted nobody, and `seconds` have passed.
  */
-int unix_socket_connect(const char *path);
+int unix_socket_connect(const char *path, int seconds);
 
 /*
  * A listening SOCK_STREAM socket and a connection to it that nobody has accepted yet, for a program
