@@ -3,6 +3,7 @@
 
 #include "devices/virtio/vhost.h"
 #include "fdt/builder.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
@@ -23,6 +24,9 @@ static struct virtio_device *to_virtio(struct device *device)
 /* Interrupt cells of the GIC's binding: shared peripheral, rising edge. */
 #define GIC_SPI		     0
 #define IRQ_TYPE_EDGE_RISING 1
+
+/* When the others have used up all the time there is. */
+#define LEAST_DEADLINE_MS    1000
 
 /* A program that ends closes its sockets some time before it can be waited for. */
 #define CLOSED_TO_ENDED_MS   1000
@@ -269,8 +273,11 @@ void virtio_device_quiesce(struct device *device)
 {
 	struct virtio_device *virtio = to_virtio(device);
 	struct kvm_vm *kvm = device->machine->kvm;
+	/* One deadline for all devices; a back end that is well needs a moment all the same. */
+	int64_t deadline = device->machine->quiesce_began + VHOST_DEADLINE_MS;
+	int64_t least = clock_ms() + LEAST_DEADLINE_MS;
 
-	virtio_mmio_reset(&virtio->mmio);
+	virtio_mmio_reset(&virtio->mmio, deadline > least ? deadline : least);
 	if (virtio->attached) {
 		kvm_vm_irqfd_remove(kvm, virtio->spi, virtio->mmio.config_fd);
 		for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)

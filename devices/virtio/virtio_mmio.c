@@ -277,10 +277,10 @@ static void mmio_write(
 	pthread_mutex_unlock(&mmio->lock);
 }
 
-void virtio_mmio_reset(struct virtio_mmio *mmio)
+void virtio_mmio_reset(struct virtio_mmio *mmio, int64_t deadline)
 {
 	pthread_mutex_lock(&mmio->lock);
-	virtio_mmio_write_status(mmio, 0);
+	virtio_mmio_to_power_on(mmio, deadline);
 	publish(mmio);
 	pthread_mutex_unlock(&mmio->lock);
 }

@@ -110,9 +110,10 @@ int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm);
 
 /*
  * Stops every queue and puts the registers into their power-on state, with all vCPUs out. After it
- * returns, the back end does not touch guest memory (unless it has failed).
+ * returns, the back end does not touch guest memory (unless it has failed, which one has that is
+ * not done by `deadline`, of clock_ms()).
  */
-void virtio_mmio_reset(struct virtio_mmio *mmio);
+void virtio_mmio_reset(struct virtio_mmio *mmio, int64_t deadline);
 
 /*
  * Calls ask(front, context) while nobody else speaks to the back end, and returns what it does. A

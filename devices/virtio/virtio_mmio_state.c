@@ -154,8 +154,9 @@ static void stop_queue(struct virtio_mmio *mmio, uint32_t index)
 }
 
 /* 2.1: everything goes back to where it was at power-on, except what a failed device shows. */
-static void reset(struct virtio_mmio *mmio)
+void virtio_mmio_to_power_on(struct virtio_mmio *mmio, int64_t deadline)
 {
+	mmio->front->deadline = deadline;
 	for (uint32_t i = 0; i < mmio->queue_count; i++) {
 		struct virtio_mmio_queue *queue = &mmio->queues[i];
 
@@ -199,11 +200,11 @@ void virtio_mmio_write_status(struct virtio_mmio *mmio, uint32_t value)
 		VIRTIO_CONFIG_S_DRIVER_OK,
 	};
 
-	begin(mmio);
 	if (value == 0) {
-		reset(mmio);
+		virtio_mmio_to_power_on(mmio, clock_ms() + VHOST_DEADLINE_MS);
 		return;
 	}
+	begin(mmio);
 	if ((mmio->status & VIRTIO_CONFIG_S_FAILED) != 0 || (mmio->status & ~value) != 0)
 		return;
 	if ((value & VIRTIO_CONFIG_S_FAILED) != 0) {

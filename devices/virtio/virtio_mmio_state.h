@@ -19,6 +19,9 @@ uint32_t virtio_mmio_interrupt_status(const struct virtio_mmio *mmio, uint32_t s
 /* Fast: has the page show them. The same locks. */
 void virtio_mmio_publish_events(struct virtio_mmio *mmio);
 
+/* All of virtio_mmio_reset() but its locks and the page. */
+void virtio_mmio_to_power_on(struct virtio_mmio *mmio, int64_t deadline);
+
 /* Status. 0 resets: returns when every queue has been stopped, or the device has failed. */
 void virtio_mmio_write_status(struct virtio_mmio *mmio, uint32_t value);
 

@@ -278,7 +278,7 @@ static void from_outside(struct world *world, uint8_t step)
 	if (step & 1)
 		event_signal(world->mmio.error_fd);
 	if (step & 2) {
-		virtio_mmio_reset(&world->mmio);
+		virtio_mmio_reset(&world->mmio, INT64_MAX);
 		expect_reset(world, &expected);
 	} else {
 		virtio_mmio_queue_failed(&world->mmio);

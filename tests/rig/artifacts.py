@@ -69,9 +69,9 @@ def _kernel_answer(series: str) -> dict[str, str]:
 
 
 @functools.cache
-def debian() -> Path:
+def debian(which: str = "") -> Path:
     """The directory with a Debian system's images."""
-    return Path(ask(RIG / "debian"))
+    return Path(ask(RIG / "debian", *([which] if which else [])))
 
 
 @functools.cache

@@ -35,6 +35,7 @@ class Kind:
     kernels: bool = False  # the host has the guest's kernel in other formats, too
     programs: bool = False  # the host has the programs that bpmp-vmm starts
     debian: bool = False  # the host has a Debian system at /debian, as /dev/vda, and images of it
+    stock: bool = False  # a distribution's own kernel, initrd and disk are at /stock
     guest: str = ""  # the series of the guests' kernel, if it is not the host's
 
     @property
@@ -44,6 +45,7 @@ class Kind:
         name += "-kernels" if self.kernels else ""
         name += "-programs" if self.programs else ""
         name += "-debian" if self.debian else ""
+        name += "-stock" if self.stock else ""
         name += f"-guest{self.guest}" if self.guest else ""
         return name + "".join("-" + word.split("=")[0] for word in self.words.split()[:1])
 
@@ -66,7 +68,9 @@ def command(kind: Kind, initramfs: Path, console: str, wire: str, agent: str) ->
                  "-serial", console, "-serial", wire,
                  "-cpu", "max,pauth-impdef=on", "-smp", str(kind.cpus), "-m", "2G",
                  # The last virtio device is Linux' first, so the disks are vda and vdb.
-                 *(disk("images.ext4") + disk("root.ext4") if kind.debian else ()),
+                 *(disk(artifacts.debian() / "images.ext4") +
+                   disk(artifacts.debian() / "root.ext4") if kind.debian else ()),
+                 *(disk(artifacts.debian("stock") / "stock.ext4") if kind.stock else ()),
                  "-device", "virtio-serial-device",
                  "-device", "virtserialport,chardev=agent,nr=1"]
     else:
@@ -80,11 +84,10 @@ def command(kind: Kind, initramfs: Path, console: str, wire: str, agent: str) ->
     return line + ["-append", f"{words} {kind.words}".strip()]
 
 
-def disk(image: str) -> list[str]:
+def disk(image: Path) -> list[str]:
     """What is written to it is gone with the board."""
-    name = image.split(".")[0]
-    return ["-drive", f"file={artifacts.debian() / image},format=raw,if=none,snapshot=on,id={name}",
-            "-device", f"virtio-blk-device,drive={name}"]
+    return ["-drive", f"file={image},format=raw,if=none,snapshot=on,id={image.stem}",
+            "-device", f"virtio-blk-device,drive={image.stem}"]
 
 
 def sleep_forever(cpus: tuple[int, ...]) -> list[str]:

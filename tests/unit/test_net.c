@@ -128,7 +128,7 @@ Test(net, tap_leaves_to_the_guest_what_its_driver_takes)
 		cr_assert_eq(
 			strncmp(fake_trace_text(), drivers[i].offload, strlen(drivers[i].offload)),
 			0, "%zu: %s", i, fake_trace_text());
-		virtio_mmio_reset(registers());
+		virtio_mmio_reset(registers(), INT64_MAX);
 	}
 }
 

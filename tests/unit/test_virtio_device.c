@@ -6,6 +6,7 @@
 #include "tests/unit/fakes.h"
 #include "tests/unit/machine_parts.h"
 #include "tests/unit/virtio_driver.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/eventfd.h"
 #include "vmm/base/kvm.h"
 #include "vmm/base/layout.h"
@@ -276,6 +277,22 @@ Test(virtio_device, back_end_that_has_its_eventfds_block_is_not_waited_for)
 	run_driver();
 	virtio_device_quiesce(&device.device);
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 0);
+}
+
+/* Of all devices together; those that are well are not taken for failed. */
+Test(virtio_device, devices_that_are_quiesced_have_one_deadline)
+{
+	virtio_device_attach(&device.device);
+	parts.machine.quiesce_began = clock_ms() - 1000;
+	virtio_device_quiesce(&device.device);
+	cr_assert_eq(device.front.front.deadline, parts.machine.quiesce_began + VHOST_DEADLINE_MS);
+	virtio_device_attach(&device.device);
+	run_driver();
+	parts.machine.quiesce_began = clock_ms() - 2 * VHOST_DEADLINE_MS;
+	virtio_device_quiesce(&device.device);
+	cr_assert_gt(device.front.front.deadline, clock_ms());
+	cr_assert_lt(device.front.front.deadline, clock_ms() + VHOST_DEADLINE_MS);
+	cr_assert_eq(device.front.error, 0);
 }
 
 Test(virtio_device, queue_that_breaks_reaches_the_driver)

@@ -161,7 +161,7 @@ Test(virtio_mmio, reset_returns_when_every_queue_is_stopped_2_4)
 	set(VIRTIO_MMIO_STATUS, 0);
 	cr_assert_str_empty(fake_trace_text());
 	test_driver_start(&mmio, TEST_VERSION_1, rings, QUEUES);
-	virtio_mmio_reset(&mmio);
+	virtio_mmio_reset(&mmio, INT64_MAX);
 	cr_assert_eq(back_end.stopped, 2 * QUEUES);
 	cr_assert_eq(failures, 0);
 }

@@ -156,7 +156,7 @@ Test(virtio_mmio_fast, a_queue_that_failed_shows_at_once)
 		VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
 	set(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
 	cr_assert_eq(shown(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
-	virtio_mmio_reset(&mmio);
+	virtio_mmio_reset(&mmio, INT64_MAX);
 	assert_page_is_right("after the machine's reset");
 }
 

@@ -108,13 +108,13 @@ Test(vsock, reset_stops_the_kernel_first_and_the_next_driver_starts_it_anew)
 		if (life == 0)
 			test_register_write(registers(), VIRTIO_MMIO_STATUS, 0);
 		else
-			virtio_mmio_reset(registers());
+			virtio_mmio_reset(registers(), INT64_MAX);
 		cr_assert_str_eq(fake_trace_text(), "running 0\nkick 0 none\nkick 1 none\n");
 		cr_assert_eq(test_register_read(registers(), VIRTIO_MMIO_STATUS), 0);
 		fake_trace_clear();
 	}
 	/* A device that is not running is not stopped. */
-	virtio_mmio_reset(registers());
+	virtio_mmio_reset(registers(), INT64_MAX);
 	cr_assert_str_empty(fake_trace_text());
 }
 

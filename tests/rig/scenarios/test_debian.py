@@ -8,7 +8,7 @@ import pytest
 
 import uart
 from board import Board
-from kinds import A_DEBIAN, on
+from kinds import A_DEBIAN, A_STOCK, on
 from vm import Vm
 
 IMAGE = "/debian/images/root.qcow2"
@@ -71,3 +71,33 @@ def test_debian_from_first_boot_to_power_off(host: Board, network: None) -> None
         host.check(f"bpmp-vmm powerdown {CONTROL}")
         vm.ends(0, seconds=90)
     is_clean(host)
+
+
+def stock(host: Board, options: str) -> Vm:
+    return Vm(host, f"--cpus 2 --disk /stock/disk.qcow2,format=qcow2 {CONTROL} --grace 90 {options}",
+              words="root=/dev/vda1", memory="1G",
+              files="--kernel /stock/vmlinuz --initrd /stock/initrd.img")
+
+
+def goes_down_when_asked(host: Board, vm: Vm, ask: str, status: int) -> None:
+    """Nothing was done to it: its modules are found by what the tree says, and its own daemon has the
+    power key."""
+    vm.console.wait_for("debian login: ", 2 * LOGIN_SECONDS)
+    vm.console.sendline("root")
+    vm.console.wait_for("# $", 60)
+    vm.console.sendline("systemctl is-system-running --wait; echo asked-\"\"now")
+    vm.console.wait_for("running\r?\nasked-now", 120)
+    host.check(ask)
+    vm.ends(status, seconds=90)
+
+
+@pytest.mark.long
+@pytest.mark.deadline(1500)
+@on(A_STOCK)
+def test_a_distribution_as_it_is(host: Board) -> None:
+    """Its kernel, its initrd, a disk with a partition."""
+    for signal in (False, True):
+        with stock(host, "") as vm:
+            ask = f"kill -TERM {vm.pid()}" if signal else f"bpmp-vmm powerdown {CONTROL}"
+            goes_down_when_asked(host, vm, ask, 0)
+        host.check("qemu-img check -q /stock/disk.qcow2", 120)

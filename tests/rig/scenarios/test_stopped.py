@@ -142,6 +142,20 @@ def test_the_same_the_other_way_round(host: Board, vms: object) -> None:
 
 @pytest.mark.long
 @on(A_PROGRAMS)
+def test_a_guest_s_reset_has_one_deadline(host: Board, vms: object) -> None:
+    """Nobody is listened to meanwhile, so three do not take three times as long."""
+    vm = vms("three", "--net tap={},vhost=off --balloon")
+    vm.up("echo b >/proc/sysrq-trigger")  # Linux resets its devices on other ways
+    for kind in ("net", "balloon", "rng"):
+        vm.stop(kind)
+    host.check("bpmp-vmm powerdown --control /tmp/three.control")
+    assert vm.vm.session.wait(25) == 6, vm.vm.log()
+    log = vm.vm.log()
+    assert log.count("the back end did not answer vhost-user request 11") == 3, log
+
+
+@pytest.mark.long
+@on(A_PROGRAMS)
 def test_passt_that_stands_still_is_waited_for_by_nobody(host: Board, vms: object) -> None:
     """The interface's worker goes on: its driver lets go and takes over again. The VM ends, too."""
     stopped = vms("user", "--net user")
