@@ -21,6 +21,7 @@ import state
 from board import Board
 from qemu import Kind
 from streams import Hang, Pump
+from vm import Vm
 
 TEST_SECONDS = 300
 
@@ -58,22 +59,27 @@ def log_directory(node: pytest.Item) -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what is marked as long")
+    parser.addoption("--trap", action="store_true", help="every VM on the path that traps; without "
+                     "what is marked as fast")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         initramfs.host()  # makes what the processes that run scenarios would all make at once
+    Vm.traps = config.getoption("--trap")
     config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
+    config.addinivalue_line("markers", "fast: counts exits; does not run with --trap")
     config.addinivalue_line("markers", f"deadline(seconds): for the whole scenario, in place of "
                             f"{TEST_SECONDS} s")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """All scenarios of one board together, so that each board boots once."""
-    if not config.getoption("--long"):
-        deselected = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=deselected)
-        items[:] = [item for item in items if item not in deselected]
+    left_out = ([] if config.getoption("--long") else ["long"]) + (
+        ["fast"] if config.getoption("--trap") else [])
+    deselected = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]
 
     def board(item: pytest.Item) -> str:
         parameters = getattr(item, "callspec", None)

@@ -21,12 +21,16 @@ SLOW = {"a": 1.0, "b": 1.5}  # board B's CPU is emulated without VHE
 
 
 class Vm:
+    traps = False  # whether those that do not say take the path that traps
+
     def __init__(self, host: Board, options: str = "", words: str = "", memory: str = "256M",
                  console: str = "stdio", name: str = "vmm", files: str = FILES,
                  command: str = "", terminal: bool = True) -> None:
         """`options`: the VMM's, beyond kernel, initrd, memory and console; `words`: the guest
         kernel's command line; `files`: another kernel; `command`: another VMM's, instead of all
         that; `terminal`: not a pair of pipes. Log lines go to /tmp/NAME.log on the host."""
+        if self.traps and "--fast-path" not in options:
+            options += " --fast-path off"
         self.host, self.name = host, name
         self.log_path = f"/tmp/{name}.log"
         cmdline = f"console=hvc0 loglevel=7 panic=-1 {words}".strip()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 import state
 from board import Board
 from kinds import A_DEBIAN, on
@@ -50,6 +52,7 @@ def from_host(host: Board, what: str, to: str) -> None:
         judge(host, f"{what} {way or 'to the guest'}", text, exits)
 
 
+@pytest.mark.fast
 @on(A_DEBIAN)
 def test_iperf_both_ways(host: Board) -> None:
     host.check("ip link set lo up; " + "; ".join(

@@ -67,7 +67,7 @@ def test_pairs_are_used_and_changed_under_traffic(host: Board) -> None:
             exits = state.kvm_counters(host)["mmio_exit_user"]
             connect(host)
             assert all(now > then + 10 for now, then in zip(work(host, vm), before, strict=True))
-            assert state.kvm_counters(host)["mmio_exit_user"] == exits
+            assert vm.traps or state.kvm_counters(host)["mmio_exit_user"] == exits
             # Frames for a queue that is not used would be lost, and their connections stand still.
             vm.guest("(while :; do rig-queues eth0 1; sleep 0.2; rig-queues eth0 2; sleep 0.2; done) "
                      "& echo $! >/tmp/changing")
