@@ -158,7 +158,7 @@ def test_hostile_guest_on_two_cpus(host: Board, path: str) -> None:
 
 
 @on(B)
-@faces
+@pytest.mark.parametrize("path", ["fast", pytest.param("trap", marks=pytest.mark.long)])
 def test_host_that_hangs(host: Board, path: str) -> None:
     """A guest gets an error after 10 s, at once as long as the host hangs, and its answers again
     when the host is back. The VM can be stopped while a request waits."""

@@ -12,7 +12,7 @@ from kinds import A, B, on
 from vm import Vm
 
 HOST, GUEST, PORT = "10.9.0.1", "10.9.0.2", 1234
-TOTAL, CHUNK = 2000000, 100000
+TOTAL, CHUNK = 600000, 100000
 PACKETS = 1000
 MAC = "52:54:00:12:34:56"
 TAP = (f"tunctl -t t0 >/dev/null && ip addr add {HOST}/24 dev t0 && ip link set t0 up")
