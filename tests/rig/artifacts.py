@@ -52,6 +52,12 @@ def programs() -> Path:
 
 
 @functools.cache
+def rust_virtiofsd() -> Path:
+    """Where that program is, with libraries of a release of its own."""
+    return Path(ask(RIG / "sysroot", "virtiofsd"))
+
+
+@functools.cache
 def kernel(series: str = "") -> Path:
     """The Image that hosts and guests boot; with a series, one for guests alone."""
     return Path(_kernel_answer(series)["IMAGE"])
@@ -122,7 +128,7 @@ def bare() -> Path:
 def libraries(program: Path, *roots: Path) -> list[tuple[str, Path]]:
     """The dynamic loader and the libraries that a program needs: (path on the host, file)."""
     found: dict[str, Path] = {}
-    _add_needed(program, found, (sysroot(), *roots))
+    _add_needed(program, found, (*roots, sysroot()))
     return sorted(found.items())
 
 

@@ -63,7 +63,7 @@ class Board:
         started = time.monotonic()
         archive = self._directory / "host.cpio"
         archive.write_bytes(initramfs.host(self.kind.guest, self.kind.kernels,
-                                           self.kind.programs))
+                                           self.kind.programs, self.kind.rust))
         listeners = {name: qemu.Listener(self._directory, name)
                      for name in ("console", "wire", "agent")}
         place = {name: f"unix:{listener.path}" for name, listener in listeners.items()}

@@ -118,7 +118,24 @@ def _add_programs(archive: Archive) -> None:
         archive.copy(path.lstrip("/"), library)
 
 
-def host(series: str = "", kernels: bool = False, programs: bool = False) -> bytes:
+def _add_rust_virtiofsd(archive: Archive) -> None:
+    """In place of the other, with its own C library beside that of the rest."""
+    root = artifacts.rust_virtiofsd()
+    program = root / SERVERS[1]
+    if not program.exists():
+        raise artifacts.CannotBeHad(f"there is no {program}")
+    libraries = dict(artifacts.libraries(program, root))
+    for path, library in libraries.items():
+        archive.copy(f"rust/{Path(path).name}", library)
+    loader = next(path for path in libraries if "/ld-linux" in path)
+    archive.copy("rust/virtiofsd", program)
+    archive.file("usr/bin/virtiofsd", f"""#!/bin/sh
+exec /rust/{Path(loader).name} --library-path /rust /rust/virtiofsd "$@"
+""".encode(), 0o755)
+
+
+def host(series: str = "", kernels: bool = False, programs: bool = False,
+         rust: bool = False) -> bytes:
     """The host's: the program under test, what it links with, and the guest that it boots."""
     archive = _base(artifacts.RIG / "host" / "init")
     _add_helpers(archive, "host")
@@ -129,6 +146,8 @@ def host(series: str = "", kernels: bool = False, programs: bool = False) -> byt
             archive.copy(path.lstrip("/"), library)
     if programs:
         _add_programs(archive)
+    if rust:
+        _add_rust_virtiofsd(archive)
     _add_modules(archive, for_guest=False)
     archive.copy("guest/Image", artifacts.kernel(series), 0o644)
     archive.file("guest/initrd", guest(series))

@@ -18,6 +18,7 @@ A_NOIOMMU = Kind("a", gic=3, cpus=2, words="rig.iommu=off vfio.enable_unsafe_noi
 A_KERNELS = Kind("a", gic=3, cpus=2, kernels=True)  # /guest has the kernel in every format
 A_PROGRAMS = Kind("a", gic=3, cpus=2, programs=True)  # and those that bpmp-vmm starts
 A_DEBIAN = Kind("a", gic=3, cpus=2, programs=True, debian=True)  # and Debian's own, at /debian
+A_RUST = Kind("a", gic=3, cpus=2, programs=True, rust=True)  # with another virtiofsd
 A_STOCK = Kind("a", gic=3, cpus=2, programs=True, stock=True)  # and a disk as installed, at /stock
 B = Kind("b")
 # Guests of other kernels: Debian's oldest and newest sources that have the drivers.

@@ -35,6 +35,7 @@ class Kind:
     kernels: bool = False  # the host has the guest's kernel in other formats, too
     programs: bool = False  # the host has the programs that bpmp-vmm starts
     debian: bool = False  # the host has a Debian system at /debian, as /dev/vda, and images of it
+    rust: bool = False  # its virtiofsd is the one in Rust
     stock: bool = False  # a distribution's own kernel, initrd and disk are at /stock
     guest: str = ""  # the series of the guests' kernel, if it is not the host's
 
@@ -45,6 +46,7 @@ class Kind:
         name += "-kernels" if self.kernels else ""
         name += "-programs" if self.programs else ""
         name += "-debian" if self.debian else ""
+        name += "-rust" if self.rust else ""
         name += "-stock" if self.stock else ""
         name += f"-guest{self.guest}" if self.guest else ""
         return name + "".join("-" + word.split("=")[0] for word in self.words.split()[:1])

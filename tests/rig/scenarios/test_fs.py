@@ -8,24 +8,28 @@ import signal
 import pytest
 
 from board import Board
-from kinds import A_PROGRAMS, on
+from kinds import A_PROGRAMS, A_RUST, on
 from streams import Session
 from vm import Vm
 
 SOCKET, TAG = "/tmp/fs.socket", "a-tag-of-as-many-as-thirty-six-bytes"
+# The one in C, of Debian 12's QEMU, and the one in Rust.
+EITHER = on(A_PROGRAMS, long=(A_RUST,))
 OPTION = f"--fs vhost-user={SOCKET},tag={TAG}"
 
 
 def serve(host: Board) -> Session:
     """In a chroot, as the root file system of a board cannot be pivoted away."""
     host.check(f"rm -f {SOCKET}; mkdir -p /tmp/share/sub")
-    server = host.start(f"exec virtiofsd --socket-path={SOCKET} -o source=/tmp/share "
-                        "-o sandbox=chroot", "virtiofsd", terminal=False)
+    options = ("--shared-dir=/tmp/share --sandbox=chroot" if host.kind.rust else
+               "-o source=/tmp/share -o sandbox=chroot")
+    server = host.start(f"exec virtiofsd --socket-path={SOCKET} {options}", "virtiofsd",
+                        terminal=False)
     host.check(f"until [ -S {SOCKET} ]; do sleep 0.1; done")
     return server
 
 
-@on(A_PROGRAMS)
+@EITHER
 def test_files_both_ways_across_a_reboot(host: Board) -> None:
     host.check("mkdir -p /tmp/share; dd if=/dev/urandom of=/tmp/share/from-host bs=64k count=16")
     server = serve(host)
@@ -52,7 +56,7 @@ def test_files_both_ways_across_a_reboot(host: Board) -> None:
     server.wait(20)
 
 
-@on(A_PROGRAMS)
+@EITHER
 def test_a_server_that_ends_ends_the_vm(host: Board) -> None:
     server = serve(host)
     with Vm(host, OPTION) as vm:
@@ -91,7 +95,7 @@ def listing(place: str) -> str:
 
 @pytest.mark.deadline(1200)
 @pytest.mark.parametrize("directories", [1, pytest.param(20, marks=pytest.mark.long)])
-@on(A_PROGRAMS)
+@EITHER
 def test_a_tree_unpacked(host: Board, directories: int) -> None:
     """By the guest: some 100 files, or 2 000; the same on both sides, and when the guest asks for
     all of it again."""
