@@ -130,20 +130,17 @@ int net_control_run(struct net_control *control)
 	for (;;) {
 		struct pollfd fds[POLL_FDS];
 		int64_t left = control->rests_until - clock_ms();
-		bool rests = left > 0;
+		int timeout = left > 0 ? (int)left : control->again ? 0 : -1;
 		int status;
 
-		/* After changes the front end alone is listened to. */
+		/* A kick is of interest where there is nothing to do, and no pause. */
 		fds[KICK] = (struct pollfd){
-			.fd = rests || control->again
+			.fd = timeout >= 0
 				? -1
 				: vhost_user_back_kick_fd(&control->back, NET_CONTROL_QUEUE),
 			.events = POLLIN,
 		};
-		status = vhost_user_back_wait(&control->back, fds, POLL_FDS,
-			rests			 ? (int)left
-				: control->again ? 0
-						 : -1);
+		status = vhost_user_back_wait(&control->back, fds, POLL_FDS, timeout);
 		if (status < 0)
 			return status == -ECONNRESET ? 0 : status;
 		if (status == 0 && fds[KICK].revents != 0)
