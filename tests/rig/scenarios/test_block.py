@@ -166,14 +166,15 @@ def records(host: Board, path: str) -> dict[int, int]:
 
 
 def kill_while_it_writes(host: Board, crashes: int) -> None:
-    """Every write that the guest saw flushed is there after a SIGKILL of the machine, or of all."""
+    """Every write that the guest saw flushed is there after a SIGKILL of all processes, or of the
+    machine alone. The guest's program says of each record when it was flushed, which fio does not."""
     for crash in range(crashes):
         host.check("rm -f /tmp/r; truncate -s 8M /tmp/r")
-        with Vm(host, "--disk /tmp/r") as vm:
+        with Vm(host, "--disk /tmp/r" + (",direct" if crash % 3 == 2 else "")) as vm:
             vm.up()
             vm.console.sendline("rig-disk records /dev/vda 2048")
             vm.console.wait_for(rf"acked {40 + 10 * (crash % 6)}\r?\n", 60)
-            victims = [p.pid for p in state.processes(host)] if crash % 2 else [vm.pid()]
+            victims = [vm.pid()] if crash % 3 == 1 else [p.pid for p in state.processes(host)]
             host.run(f"kill -KILL {' '.join(map(str, victims))}")  # one may be gone with another
             vm.session.wait(20)
             seen = vm.console.output().decode(errors="replace")
