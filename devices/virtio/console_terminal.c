@@ -5,9 +5,27 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* Of a terminal that is not our controlling one nobody can tell: there is no job control then. */
+static bool in_background(int fd)
+{
+	pid_t foreground = tcgetpgrp(fd);
+
+	return foreground >= 0 && foreground != getpgrp();
+}
+
+/* In the background they are those of the shell's own prompt, or of another job. */
+static void keep_settings(struct console_terminal *terminal)
+{
+	if (!terminal->kept && !in_background(terminal->fd))
+		terminal->kept = tcgetattr(terminal->fd, &terminal->saved) == 0;
+}
+
 void console_terminal_save(struct console_terminal *terminal, int fd)
 {
-	terminal->fd = tcgetattr(fd, &terminal->saved) == 0 ? fd : -1;
+	terminal->kept = false;
+	terminal->fd = isatty(fd) ? fd : -1;
+	if (terminal->fd >= 0)
+		keep_settings(terminal);
 }
 
 static struct termios raw_settings(const struct console_terminal *terminal)
@@ -22,17 +40,15 @@ static struct termios raw_settings(const struct console_terminal *terminal)
 	return raw;
 }
 
-bool console_terminal_enter(const struct console_terminal *terminal)
+bool console_terminal_enter(struct console_terminal *terminal)
 {
 	struct termios raw;
-	pid_t foreground;
 
 	if (terminal->fd < 0)
 		return true;
-	/* Fails where this is not our controlling terminal: there is no job control then. */
-	foreground = tcgetpgrp(terminal->fd);
-	if (foreground >= 0 && foreground != getpgrp())
+	if (in_background(terminal->fd))
 		return false;
+	keep_settings(terminal);
 	raw = raw_settings(terminal);
 	tcsetattr(terminal->fd, TCSANOW, &raw);
 	return true;
@@ -42,7 +58,7 @@ void console_terminal_restore(const struct console_terminal *terminal)
 {
 	struct termios now, raw;
 
-	if (terminal->fd < 0 || tcgetattr(terminal->fd, &now) != 0)
+	if (terminal->fd < 0 || !terminal->kept || tcgetattr(terminal->fd, &now) != 0)
 		return;
 	raw = raw_settings(terminal);
 	/* Not TCSADRAIN: output that nobody takes must not keep us here. */

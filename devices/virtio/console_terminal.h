@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The user's terminal while it is the guest's console. Machine and worker each keep the settings
- * of before, so that either can put them back when the other was killed. Nothing is put back over
- * settings that somebody else (a shell) has made since.
+ * of before, so that either can put them back when the other was killed; a VM that was started in
+ * the background has the worker alone to do it. Nothing is put back over settings that somebody
+ * else (a shell) has made since.
  */
 #ifndef DEVICES_VIRTIO_CONSOLE_TERMINAL_H
 #define DEVICES_VIRTIO_CONSOLE_TERMINAL_H
@@ -11,11 +12,15 @@
 #include <termios.h>
 
 struct console_terminal {
-	int fd; /* -1: not a terminal */
+	int fd;	   /* -1: not a terminal */
+	bool kept; /* `saved` is what was there before */
 	struct termios saved;
 };
 
-/* Keeps the settings of `fd`, if it is a terminal. The descriptor stays the caller's. */
+/*
+ * Keeps the settings of `fd`, if it is a terminal and this process in its foreground, or else when
+ * console_terminal_enter() finds it there. The descriptor stays the caller's.
+ */
 void console_terminal_save(struct console_terminal *terminal, int fd);
 
 /*
@@ -23,7 +28,7 @@ void console_terminal_save(struct console_terminal *terminal, int fd);
  * another's then, try again later. Output processing stays as it was, for log lines share the
  * terminal. SIGTTOU is ignored or blocked by the caller, here and below.
  */
-bool console_terminal_enter(const struct console_terminal *terminal);
+bool console_terminal_enter(struct console_terminal *terminal);
 
 /* Puts the saved settings back, if those of console_terminal_enter() are still in force. */
 void console_terminal_restore(const struct console_terminal *terminal);
