@@ -43,7 +43,7 @@ static int open_file(const char *option, const char *path, uint64_t *size)
 	return fd;
 }
 
-/* Reads exactly `size` bytes. Returns 0 or -errno, -EIO when the file is shorter. */
+/* Reads exactly `size` bytes. Returns 0 or -errno, -ENODATA when the file is shorter. */
 static int read_at(int fd, void *buffer, uint64_t size, uint64_t offset)
 {
 	unsigned char *to = buffer;
@@ -54,7 +54,7 @@ static int read_at(int fd, void *buffer, uint64_t size, uint64_t offset)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
+			return n < 0 ? -errno : -ENODATA;
 		to += n;
 		offset += (uint64_t)n;
 		size -= (uint64_t)n;
@@ -208,11 +208,12 @@ static int load_file(
 
 	/* Another file's contents, for which no room was planned. */
 	if (!error && pread(fd, &more, 1, (off_t)size) > 0)
-		error = -EIO;
+		error = -ENODATA;
 	if (error)
 		log_error("--%s %s: cannot be loaded: %s", option, path,
-			error == -EIO ? "it has another size than at the start; start the VM anew"
-				      : strerror(-error));
+			error == -ENODATA
+				? "it has another size than at the start; start the VM anew"
+				: strerror(-error));
 	return error;
 }
 

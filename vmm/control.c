@@ -221,7 +221,9 @@ void control_close(struct control *control)
 	if (control->listener.fd < 0)
 		return;
 	/* The name first: without a listener behind it, it is free for the next VM. */
-	unlink(control->path);
+	if (unlink(control->path) < 0 && errno != ENOENT)
+		log_warning("--control %s: cannot be removed: %s; do that", control->path,
+			strerror(errno));
 	event_loop_remove(control->loop, &control->listener);
 	close_fd(&control->listener.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(control->clients); i++)

@@ -212,6 +212,25 @@ static int wait_for_end(int fd, const char *path)
 	return EXIT_FAILURE;
 }
 
+/* The VM is hostile and this may be a terminal: its control characters beyond JSON's are escaped.
+ */
+static void print_json(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char next = (unsigned char)text[1];
+
+		if (*text == '\xc2' && next >= 0x80 && next < 0xa0) {
+			printf("\\u%04x", next);
+			text++;
+		} else if (*text == 0x7f) {
+			printf("\\u007f");
+		} else {
+			putchar(*text);
+		}
+	}
+	putchar('\n');
+}
+
 static int show(const struct client_options *options, int fd, struct json_object *answer)
 {
 	struct json_object *ok, *error, *status, *size;
@@ -225,8 +244,7 @@ static int show(const struct client_options *options, int fd, struct json_object
 	}
 	if (json_object_object_get_ex(answer, "status", &status)) {
 		if (options->json)
-			printf("%s\n",
-				json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY));
+			print_json(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY));
 		else
 			status_text_print(stdout, status);
 	}

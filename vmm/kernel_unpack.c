@@ -85,7 +85,9 @@ static int converse(struct worker *worker, const char *path, const struct unpack
 	}
 	if (answer.problem != KERNEL_FINE) {
 		log_error("--kernel %s: %s", path, kernel_problem_text(answer.problem));
-		return -EINVAL;
+		return answer.problem == KERNEL_NO_ROOM	      ? -ENOMEM
+			: answer.problem == KERNEL_UNREADABLE ? -EIO
+							      : -EINVAL;
 	}
 	*size = answer.size;
 	return 0;

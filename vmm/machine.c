@@ -124,8 +124,7 @@ static void init(struct vm *vm, const struct options *options)
 		vm->layout.platform_base = options->platform.base;
 		vm->layout.platform_size = options->platform.size;
 	}
-	if (options->platform.first_spi)
-		vm->layout.platform_first_spi = (uint32_t)options->platform.first_spi;
+	vm->layout.platform_first_spi = (uint32_t)options->platform.first_spi;
 }
 
 /* The VGIC takes a multiple of 32 interrupts, at least 64 (arm-vgic.rst). */
@@ -173,13 +172,22 @@ static int claim_addresses(struct vm *vm)
 			       vm->options->memory.size);
 }
 
+/* Of the host's, which may be over at the next try; other errors are those of the file. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EIO || error == -EAGAIN || error == -EMFILE ||
+		error == -ENFILE || error == -ETIMEDOUT;
+}
+
 /* Everything that exists once for all boots of this VM. */
 static enum exit_status create(struct vm *vm)
 {
-	int error;
+	int error = boot_open_kernel(vm);
 
-	if (boot_open_kernel(vm) || boot_open_initrd(vm))
-		return EXIT_USAGE;
+	if (!error)
+		error = boot_open_initrd(vm);
+	if (error)
+		return is_shortage(error) ? EXIT_HOST : EXIT_USAGE;
 	if (vm_control_open(vm))
 		return EXIT_HOST;
 	if (vm->options->notify == NOTIFY_STARTED &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/options.h"
 
+#include "vmm/base/layout.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/config.h"
@@ -432,6 +433,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	*options = (struct options){
 		.memory = { .size = 512ull << 20, .base = 0x40000000 },
 		.cpus.count = 1,
+		.platform.first_spi = LAYOUT_PLATFORM_FIRST_SPI,
 		.console.kind = CONSOLE_STDIO,
 		.rng = true,
 		.bpmp = { .host = "/dev/bpmp-host", .ignore_unused = true },

@@ -213,8 +213,9 @@ void console_endpoint_close(struct console_endpoint *endpoint)
 {
 	if (endpoint->terminal.fd >= 0)
 		restore_terminal(endpoint);
-	if (endpoint->socket_path != NULL)
-		unlink(endpoint->socket_path);
+	if (endpoint->socket_path != NULL && unlink(endpoint->socket_path) < 0 && errno != ENOENT)
+		log_warning("--%s unix=%s: cannot be removed: %s; do that", endpoint->option,
+			endpoint->socket_path, strerror(errno));
 	endpoint->socket_path = NULL;
 	close_fd(&endpoint->fd);
 	close_fd(&endpoint->output_fd);

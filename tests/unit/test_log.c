@@ -97,6 +97,12 @@ Test(log, control_characters_become_question_marks)
 	cr_assert_str_eq(fake_log_text(),
 		"bpmp-vmm: error: a?b?c?[31md?e?f\x80"
 		"\xc3\xa4\n");
+	/* U+009B is an escape sequence's beginning as well, U+00A0 is a blank. */
+	fake_log_capture();
+	log_error("\xc2\x9b"
+		  "2J\xc2\x80\xc2\x9f\xc2\xa0\xc2");
+	cr_assert_not_null(
+		strstr(fake_log_text(), "error: ??2J????\xc2\xa0\xc2\n"), "%s", fake_log_text());
 }
 
 Test(log, journal_has_priorities)

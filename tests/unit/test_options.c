@@ -141,6 +141,10 @@ Test(options, machine)
 	cr_assert_eq(options.platform.base, 0x10000000);
 	cr_assert_eq(options.platform.size, 16 << 20);
 	cr_assert_eq(options.platform.first_spi, 200);
+	assert_right("--pmu");
+	cr_assert_eq(options.platform.first_spi, 112);
+	assert_right("--platform first-spi=0");
+	cr_assert_eq(options.platform.first_spi, 0);
 	assert_right("--irqchip version=gicv3 --platform first-spi=32");
 	cr_assert_eq(options.irqchip, 1);
 	cr_assert_eq(options.platform.size, 0);

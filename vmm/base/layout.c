@@ -10,21 +10,20 @@
 #include <string.h>
 
 /* The largest page of an arm64 host: a window of this size can become a memory slot anywhere. */
-#define LARGEST_PAGE	   0x10000ull
+#define LARGEST_PAGE	 0x10000ull
 
-#define VIRTIO_FIRST_SPI   16
+#define VIRTIO_FIRST_SPI 16
 
 /* QEMU's `virt` has its platform bus here; existing hand-written guest trees expect it. */
-#define PLATFORM_BASE	   0x0c000000ull
-#define PLATFORM_SIZE	   0x02000000ull
-#define PLATFORM_FIRST_SPI 112
+#define PLATFORM_BASE	 0x0c000000ull
+#define PLATFORM_SIZE	 0x02000000ull
 
 void layout_init(struct layout *layout)
 {
 	memset(layout, 0, sizeof(*layout));
 	layout->platform_base = PLATFORM_BASE;
 	layout->platform_size = PLATFORM_SIZE;
-	layout->platform_first_spi = PLATFORM_FIRST_SPI;
+	layout->platform_first_spi = LAYOUT_PLATFORM_FIRST_SPI;
 }
 
 /* The first range that ends above `base`; layout->count when there is none. */

@@ -10,11 +10,14 @@
 #include <stdint.h>
 
 /* Shared peripheral interrupts, counted from 0 as in the device tree (INTID - 32). */
-#define LAYOUT_MAX_SPI	988
+#define LAYOUT_MAX_SPI		  988
 
 /* Kept for the BPMP's doorbell, its number on Tegra194 and 234: only layout_claim_spi() gives it.
  */
-#define LAYOUT_BPMP_SPI 176
+#define LAYOUT_BPMP_SPI		  176
+
+/* The first of assigned devices', where nobody says otherwise. */
+#define LAYOUT_PLATFORM_FIRST_SPI 112
 
 struct layout_range {
 	uint64_t base, size;

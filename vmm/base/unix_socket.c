@@ -25,20 +25,22 @@ int unix_socket_address(struct sockaddr_un *address, const char *path)
 	return 0;
 }
 
-/* Whether the socket file is left over from a listener that is gone. */
-static bool is_stale(const struct sockaddr_un *address)
+/* 0 where the file is a socket that is left over from a listener which is gone, or -errno. */
+static int check_stale(const struct sockaddr_un *address)
 {
 	struct stat status;
 	int probe, error;
 
-	if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
-		return false;
+	if (lstat(address->sun_path, &status) != 0)
+		return -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -EADDRINUSE;
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
-		return false;
+		return -errno;
 	error = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
 	close(probe);
-	return error == ECONNREFUSED;
+	return error == ECONNREFUSED ? 0 : error == EACCES ? -EACCES : -EADDRINUSE;
 }
 
 static int bind_socket(int fd, const struct sockaddr_un *address)
@@ -48,7 +50,9 @@ static int bind_socket(int fd, const struct sockaddr_un *address)
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
 		return 0;
 	error = -errno;
-	if (error != -EADDRINUSE || !is_stale(address))
+	if (error == -EADDRINUSE)
+		error = check_stale(address);
+	if (error != 0)
 		return error;
 	if (unlink(address->sun_path) != 0 ||
 		bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
@@ -62,8 +66,8 @@ int unix_socket_check(const char *path)
 	struct stat status;
 	int error = unix_socket_address(&address, path);
 
-	if (error == 0 && lstat(path, &status) == 0 && !is_stale(&address))
-		error = -EADDRINUSE;
+	if (error == 0 && lstat(path, &status) == 0)
+		error = check_stale(&address);
 	return error != 0 ? error : file_check_directory_of(path);
 }
 
