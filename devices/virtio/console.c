@@ -26,6 +26,7 @@ struct console {
 	struct virtio_device virtio;
 	struct console_endpoint endpoint;
 	struct event_source stop; /* eventfd: Ctrl-A x was typed */
+	bool hinted;		  /* once, however often the guest restarts */
 };
 
 static void stop_requested(struct event_source *source)
@@ -49,10 +50,29 @@ static void console_destroy(struct device *device)
 	free(console);
 }
 
+/* As with a distribution's initrd, whose scripts restart the guest where they have no console. */
+static void hint_at_other_console(struct console *console)
+{
+	const struct virtio_device *virtio = &console->virtio;
+
+	if (console->hinted || !virtio->attached || virtio->mmio.was_driven)
+		return;
+	log_warning("the guest has ended without a driver for its console, hvc0; where that is a "
+		    "module, its first words are seen with --console none --serial stdio and "
+		    "console=ttyS0 in --cmdline");
+	console->hinted = true;
+}
+
+static void console_quiesce(struct device *device)
+{
+	hint_at_other_console(container_of(device, struct console, virtio.device));
+	virtio_device_quiesce(device);
+}
+
 static const struct device_ops console_ops = {
 	.describe = virtio_device_describe,
 	.attach = virtio_device_attach,
-	.quiesce = virtio_device_quiesce,
+	.quiesce = console_quiesce,
 	.destroy = console_destroy,
 };
 

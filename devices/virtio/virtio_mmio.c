@@ -316,6 +316,7 @@ int virtio_mmio_attach(struct virtio_mmio *mmio, struct kvm_vm *vm)
 {
 	int error;
 
+	mmio->was_driven = false;
 	if (mmio->page.bytes == NULL)
 		return 0;
 	error = register_page_attach(&mmio->page, vm);

@@ -69,6 +69,7 @@ struct virtio_mmio {
 	uint32_t config_generation; /* another one with each change (4.2.2) */
 	uint8_t config[VIRTIO_MMIO_MAX_CONFIG];
 	struct virtio_mmio_queue queues[VIRTIO_MMIO_MAX_QUEUES];
+	bool was_driven;       /* DRIVER_OK was set, since attach() */
 	bool dead;	       /* the back end failed: no reset helps */
 	bool misplaced_logged; /* once, whatever the guest repeats */
 

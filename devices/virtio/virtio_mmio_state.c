@@ -127,6 +127,7 @@ static void activate(struct virtio_mmio *mmio)
 {
 	int error;
 
+	mmio->was_driven = true;
 	if (mmio->dead)
 		return;
 	error = mmio->front->ops->set_features(mmio->front, mmio->driver_features);

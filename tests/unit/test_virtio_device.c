@@ -279,6 +279,20 @@ Test(virtio_device, back_end_that_has_its_eventfds_block_is_not_waited_for)
 	cr_assert_eq(test_register_read(&device.mmio, VIRTIO_MMIO_STATUS), 0);
 }
 
+Test(virtio_device, remembers_of_each_guest_whether_it_had_a_driver)
+{
+	for (int life = 0; life < 2; life++) {
+		virtio_device_attach(&device.device);
+		cr_assert_not(device.mmio.was_driven);
+		run_driver();
+		/* Linux' reset their devices before they power off. */
+		test_register_write(&device.mmio, VIRTIO_MMIO_STATUS, 0);
+		cr_assert(device.mmio.was_driven);
+		virtio_device_quiesce(&device.device);
+		cr_assert(device.mmio.was_driven);
+	}
+}
+
 /* Of all devices together; those that are well are not taken for failed. */
 Test(virtio_device, devices_that_are_quiesced_have_one_deadline)
 {
