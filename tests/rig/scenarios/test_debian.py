@@ -79,7 +79,7 @@ STOCK_DISK = "--disk /stock/disk.qcow2,format=qcow2"
 
 def stock(host: Board) -> Vm:
     return Vm(host, f"--cpus 2 {STOCK_DISK} {CONTROL} --grace 90 --serial stdio",
-              words="console=ttyS0 root=/dev/vda1", memory="1G", console="none", files=STOCK)
+              words="console=ttyS0 root=/dev/vda1 rw", memory="1G", console="none", files=STOCK)
 
 
 def says_what_console_there_is(host: Board) -> None:
