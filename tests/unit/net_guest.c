@@ -156,7 +156,7 @@ void net_guest_received(uint8_t fill, uint32_t size)
 	cr_assert_eq(le16toh(header.num_buffers), 1);
 	/* And without VIRTIO_NET_F_GUEST_CSUM there are no flags. */
 	cr_assert_eq(header.hdr.flags,
-		net_guest.mmio.driver_features & BIT(VIRTIO_NET_F_GUEST_CSUM)
+		(net_guest.mmio.driver_features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0
 			? VIRTIO_NET_HDR_F_DATA_VALID
 			: 0);
 	for (uint32_t i = 0; i < size; i++)

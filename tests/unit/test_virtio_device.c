@@ -267,8 +267,7 @@ Test(virtio_device, back_end_that_has_its_eventfds_block_is_not_waited_for)
 	run_driver();
 	cr_assert_eq(fcntl(device.mmio.error_fd, F_SETFL, 0), 0);
 	cr_assert_eq(fcntl(queue->call_fd, F_SETFL, 0), 0);
-	while (event_take(queue->kick_fd))
-		continue;
+	event_take(queue->kick_fd);
 	cr_assert_eq(write(queue->kick_fd, &full, sizeof(full)), 8);
 	cr_assert_eq(fcntl(queue->kick_fd, F_SETFL, 0), 0);
 	virtio_mmio_queue_failed(&device.mmio);
