@@ -47,7 +47,8 @@ struct machine {
 	struct guest_memory *memory; /* mapped before the first attach() */
 	int memory_fd;		     /* the memfd behind it, offset 0 = memory->regions[0] */
 	struct kvm_vm *kvm;	     /* a VM from attach() to quiesce() */
-	int64_t quiesce_began;	     /* of clock_ms(), of all devices together */
+	bool guest_ended;	     /* by itself; for quiesce() */
+	bool quiesce_failed;	     /* a device's back end has not let go in time */
 	bool fast_path;		     /* registers are read without exits, see register_page.h */
 	/*
 	 * Calls act(context) while no vCPU is in KVM_RUN or in a register access, whether or not

@@ -17,7 +17,6 @@
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/vsock.h"
-#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/options_check.h"
@@ -325,7 +324,7 @@ int devices_arm(struct vm *vm)
 
 void devices_quiesce(struct vm *vm)
 {
-	vm->machine.quiesce_began = clock_ms();
+	vm->machine.quiesce_failed = false;
 	for (size_t i = 0; i < vm->device_count; i++) {
 		struct device *device = vm->devices[i];
 

@@ -176,7 +176,7 @@ static int claim_addresses(struct vm *vm)
 static bool is_shortage(int error)
 {
 	return error == -ENOMEM || error == -EIO || error == -EAGAIN || error == -EMFILE ||
-		error == -ENFILE || error == -ETIMEDOUT;
+		error == -ENFILE;
 }
 
 /* Everything that exists once for all boots of this VM. */
@@ -250,7 +250,11 @@ static int power_on(struct vm *vm)
 /* No vCPU runs any more: takes back what reaches into the guest, then the VM itself. */
 static void power_off(struct vm *vm)
 {
+	enum machine_end why;
+
 	vcpus_pause(vm);
+	vm->machine.guest_ended = machine_end_requested(&vm->machine, &why) &&
+		(why == MACHINE_RESET || why == MACHINE_PANIC || why == MACHINE_POWER_OFF);
 	machine_end_forget(&vm->machine); /* what happens from here on counts anew */
 	devices_quiesce(vm);
 	vcpus_close(vm);

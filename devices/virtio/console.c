@@ -55,7 +55,7 @@ static void hint_at_other_console(struct console *console)
 {
 	const struct virtio_device *virtio = &console->virtio;
 
-	if (console->hinted || !virtio->attached || virtio->mmio.was_driven)
+	if (console->hinted || !virtio->device.machine->guest_ended || virtio->mmio.was_driven)
 		return;
 	log_warning("the guest has ended without a driver for its console, hvc0; where that is a "
 		    "module, its first words are seen with --console none --serial stdio and "

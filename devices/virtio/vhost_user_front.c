@@ -38,8 +38,8 @@ static int fail(struct vhost_user_front *user, int error, uint32_t request)
 		log_error("%s: the back end closed its connection (vhost-user request %u)",
 			user->name, request);
 	else if (error == -ETIMEDOUT)
-		log_error("%s: the back end did not answer vhost-user request %u within %d s",
-			user->name, request, VHOST_DEADLINE_MS / 1000);
+		log_error("%s: the back end did not answer vhost-user request %u in time",
+			user->name, request);
 	else
 		log_error("%s: the back end's answer to vhost-user request %u is wrong: %s",
 			user->name, request, strerror(-error));
@@ -338,8 +338,7 @@ static int wait_for_requests(struct vhost_user_front *user, const struct vhost_q
 	while (is_busy(queue) && poll(&end, 1, 1) <= 0) {
 		if (clock_ms() < deadline)
 			continue;
-		log_error("%s: requests of the guest's have not ended within %d s", user->name,
-			VHOST_DEADLINE_MS / 1000);
+		log_error("%s: requests of the guest's have not ended in time", user->name);
 		user->error = -ETIMEDOUT;
 		break;
 	}

@@ -25,7 +25,7 @@ static struct virtio_device *to_virtio(struct device *device)
 #define GIC_SPI		     0
 #define IRQ_TYPE_EDGE_RISING 1
 
-/* When the others have used up all the time there is. */
+/* After one that stood still: the VM ends, and a back end that is well needs a moment. */
 #define LEAST_DEADLINE_MS    1000
 
 /* A program that ends closes its sockets some time before it can be waited for. */
@@ -273,11 +273,11 @@ void virtio_device_quiesce(struct device *device)
 {
 	struct virtio_device *virtio = to_virtio(device);
 	struct kvm_vm *kvm = device->machine->kvm;
-	/* One deadline for all devices; a back end that is well needs a moment all the same. */
-	int64_t deadline = device->machine->quiesce_began + VHOST_DEADLINE_MS;
-	int64_t least = clock_ms() + LEAST_DEADLINE_MS;
+	struct machine *machine = device->machine;
 
-	virtio_mmio_reset(&virtio->mmio, deadline > least ? deadline : least);
+	virtio_mmio_reset(&virtio->mmio,
+		clock_ms() + (machine->quiesce_failed ? LEAST_DEADLINE_MS : VHOST_DEADLINE_MS));
+	machine->quiesce_failed |= virtio->mmio.dead;
 	if (virtio->attached) {
 		kvm_vm_irqfd_remove(kvm, virtio->spi, virtio->mmio.config_fd);
 		for (uint32_t i = 0; i < virtio->mmio.queue_count; i++)

@@ -52,9 +52,10 @@ static int bind_socket(int fd, const struct sockaddr_un *address)
 	error = -errno;
 	if (error == -EADDRINUSE)
 		error = check_stale(address);
-	if (error != 0)
+	/* One that has just been removed makes room as well. */
+	if (error != 0 && error != -ENOENT)
 		return error;
-	if (unlink(address->sun_path) != 0 ||
+	if ((error == 0 && unlink(address->sun_path) != 0) ||
 		bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
 		return -errno;
 	return 0;

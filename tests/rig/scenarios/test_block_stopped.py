@@ -15,8 +15,8 @@ from vm import Vm
 MIB = 1 << 20
 DRIVER = "/sys/bus/virtio/drivers/virtio_blk"
 STATUS = 0x70  # register (virtio 1.2, 4.2.2)
-OVERDUE = "did not answer vhost-user request 11 within 10 s"  # GET_VRING_BASE
-UNFINISHED = "requests of the guest's have not ended within 10 s"
+OVERDUE = "did not answer vhost-user request 11 in time"  # GET_VRING_BASE
+UNFINISHED = "requests of the guest's have not ended in time"
 
 
 def start(host: Board, role: str) -> Vm:
