@@ -41,13 +41,13 @@ static int use_pairs(struct net_control *control, uint32_t pairs)
 		uint32_t pair = attach ? control->used_pairs : control->used_pairs - 1;
 		int error = net_tap_attach(control->taps[pair], attach);
 
+		rest(control);
 		if (error != 0) {
 			log_error("the tap refuses to %s queue %u: %s",
 				attach ? "attach" : "detach", pair, strerror(-error));
 			return error;
 		}
 		control->used_pairs = attach ? pair + 1 : pair;
-		rest(control);
 	}
 	return 0;
 }
@@ -85,6 +85,7 @@ static bool serve(struct net_control *control)
 		return false;
 	if (vhost_user_back_pop(back, NET_CONTROL_QUEUE, &control->chain) == 0)
 		return virtqueue_enable_kicks(ring);
+	rest(control);
 	answer = serve_command(control);
 	if (answer != VIRTIO_NET_OK && !control->wrong_logged) {
 		log_warning("the guest's driver sent a command that is refused (%u bytes)",

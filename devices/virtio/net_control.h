@@ -16,8 +16,7 @@
 /* The worker's one queue. */
 #define NET_CONTROL_QUEUE    0
 
-/* For each queue more or less: that is work for all of the host's CPUs (the kernel waits for RCU).
- */
+/* For each command, and each queue more or less: the kernel waits for all CPUs (RCU) with these. */
 #define NET_CONTROL_PAUSE_MS 10
 
 struct net_control {

@@ -267,6 +267,22 @@ Test(net_queues, next_command_waits_for_as_long_as_there_were_changes)
 	cr_assert_geq(clock_ms() - before, 2 * NET_CONTROL_PAUSE_MS);
 }
 
+/* The host's refusal is a line in the log. */
+Test(net_queues, commands_that_change_nothing_have_a_pause_too)
+{
+	start_driver(MQ | CONTROL);
+	vhost_fake.refused = TUNSETQUEUE;
+	vhost_fake.refusal = -E2BIG;
+	for (uint16_t pairs = 1; pairs <= PAIRS + 1; pairs++) {
+		int64_t before = clock_ms();
+
+		for (int i = 0; i < 3; i++)
+			cr_assert_eq(set_pairs(pairs), pairs == 1 ? VIRTIO_NET_OK : VIRTIO_NET_ERR);
+		cr_assert_geq(clock_ms() - before, 2 * NET_CONTROL_PAUSE_MS, "%u pairs", pairs);
+	}
+	vhost_fake.refused = 0;
+}
+
 /* 5.1.2: without VIRTIO_NET_F_MQ there is one pair, and the control queue comes behind it. */
 Test(net_queues, control_queue_without_multiqueue)
 {
