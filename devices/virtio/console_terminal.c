@@ -13,10 +13,10 @@ static bool in_background(int fd)
 	return foreground >= 0 && foreground != getpgrp();
 }
 
-/* In the background they are those of the shell's own prompt, or of another job. */
+/* Not in the background: they are those of the shell's own prompt then, or of another job. */
 static void keep_settings(struct console_terminal *terminal)
 {
-	if (!terminal->kept && !in_background(terminal->fd))
+	if (!terminal->kept)
 		terminal->kept = tcgetattr(terminal->fd, &terminal->saved) == 0;
 }
 
@@ -24,7 +24,7 @@ void console_terminal_save(struct console_terminal *terminal, int fd)
 {
 	terminal->kept = false;
 	terminal->fd = isatty(fd) ? fd : -1;
-	if (terminal->fd >= 0)
+	if (terminal->fd >= 0 && !in_background(fd))
 		keep_settings(terminal);
 }
 
@@ -49,6 +49,8 @@ bool console_terminal_enter(struct console_terminal *terminal)
 	if (in_background(terminal->fd))
 		return false;
 	keep_settings(terminal);
+	if (!terminal->kept)
+		return true; /* it has been hung up */
 	raw = raw_settings(terminal);
 	tcsetattr(terminal->fd, TCSANOW, &raw);
 	return true;
