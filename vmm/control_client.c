@@ -212,22 +212,16 @@ static int wait_for_end(int fd, const char *path)
 	return EXIT_FAILURE;
 }
 
-/* The VM is hostile and this may be a terminal: its control characters beyond JSON's are escaped.
- */
+/* The VM is hostile, this may be a terminal: control characters beyond JSON's are escaped, too. */
 static void print_json(const char *text)
 {
-	for (; *text; text++) {
-		unsigned char next = (unsigned char)text[1];
-
-		if (*text == '\xc2' && next >= 0x80 && next < 0xa0) {
-			printf("\\u%04x", next);
-			text++;
-		} else if (*text == 0x7f) {
+	for (; *text; text++)
+		if (is_c1(text))
+			printf("\\u%04x", (unsigned char)*++text);
+		else if (*text == 0x7f)
 			printf("\\u007f");
-		} else {
+		else
 			putchar(*text);
-		}
-	}
 	putchar('\n');
 }
 

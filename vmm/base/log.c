@@ -2,9 +2,9 @@
 #include "vmm/base/log.h"
 
 #include "vmm/base/log_json.h"
+#include "vmm/base/util.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,13 +76,6 @@ static void write_json(enum log_level level, const char *message)
 		return; /* nowhere left to say it */
 }
 
-/* U+0080 to U+009F in UTF-8, the other control characters: terminals take some for commands. */
-static bool is_c1(const char *line, size_t size, size_t at)
-{
-	return line[at] == '\xc2' && at + 1 < size && (unsigned char)line[at + 1] >= 0x80 &&
-		(unsigned char)line[at + 1] < 0xa0;
-}
-
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[1024];
@@ -105,7 +98,7 @@ void log_line(enum log_level level, const char *format, ...)
 	}
 	/* Part of a line may come from a file name or the host's tree: one line stays one line. */
 	for (size_t i = 0; i < used; i++) {
-		if (is_c1(line, used, i))
+		if (is_c1(line + i))
 			line[i] = line[i + 1] = '?';
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';

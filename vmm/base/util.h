@@ -25,6 +25,12 @@ static inline bool align_up(uint64_t value, uint64_t alignment, uint64_t *aligne
 	return true;
 }
 
+/* Whether U+0080 to U+009F is here in UTF-8, of which terminals take some for commands. */
+static inline bool is_c1(const char *text)
+{
+	return text[0] == '\xc2' && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+}
+
 /* Closes *fd if it is open and marks it closed. */
 static inline void close_fd(int *fd)
 {
