@@ -243,9 +243,8 @@ static struct json_object *parse(const struct config *config, struct json_tokene
 	struct json_object *object =
 		json_tokener_parse_ex(tokener, config->text, (int)config->length);
 	enum json_tokener_error error = json_tokener_get_error(tokener);
-	size_t end = json_tokener_get_parse_end(tokener);
+	size_t end = skip_blanks(config, json_tokener_get_parse_end(tokener));
 
-	end = skip_blanks(config, end);
 	if (error == json_tokener_continue)
 		log_error("--config %s: line %u: the JSON ends too early", config->path,
 			line_at(config, config->length));

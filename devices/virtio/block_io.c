@@ -233,8 +233,7 @@ static int change_range(struct block_file *file, int mode, const struct block_ra
 	return error;
 }
 
-/* A hole in a block device is zeroes written to it (Linux' block/fops.c), and some cannot do that.
- */
+/* A hole in a block device is a write of zeroes (Linux' block/fops.c), which some cannot do. */
 static int discard(struct block_file *file, const struct block_range *range)
 {
 	uint64_t bytes[] = { range->offset, range->length };

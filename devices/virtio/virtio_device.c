@@ -272,8 +272,8 @@ int virtio_device_attach(struct device *device)
 void virtio_device_quiesce(struct device *device)
 {
 	struct virtio_device *virtio = to_virtio(device);
-	struct kvm_vm *kvm = device->machine->kvm;
 	struct machine *machine = device->machine;
+	struct kvm_vm *kvm = machine->kvm;
 
 	virtio_mmio_reset(&virtio->mmio,
 		clock_ms() + (machine->quiesce_failed ? LEAST_DEADLINE_MS : VHOST_DEADLINE_MS));

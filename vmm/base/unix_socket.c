@@ -64,12 +64,11 @@ static int bind_socket(int fd, const struct sockaddr_un *address)
 int unix_socket_check(const char *path)
 {
 	struct sockaddr_un address;
-	struct stat status;
 	int error = unix_socket_address(&address, path);
 
-	if (error == 0 && lstat(path, &status) == 0)
+	if (error == 0)
 		error = check_stale(&address);
-	return error != 0 ? error : file_check_directory_of(path);
+	return error != 0 && error != -ENOENT ? error : file_check_directory_of(path);
 }
 
 int unix_socket_check_peer(const char *path)
