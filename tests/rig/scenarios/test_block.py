@@ -113,7 +113,8 @@ def discards_on_block_devices(host: Board, vm: Vm) -> None:
     assert vm.guest("cat /sys/block/vdc/queue/discard_max_bytes") != "0"
     assert vm.guest("cat /sys/block/vde/queue/discard_max_bytes") == "0"
     refused(vm, "blkdiscard /dev/vde")
-    vm.guest("dd if=/dev/urandom of=/dev/vde bs=64k count=1 2>/dev/null; rig-disk zero /dev/vde 0 65536")
+    vm.guest("dd if=/dev/urandom of=/dev/vde bs=64k count=1 conv=fsync 2>/dev/null; "
+             "rig-disk zero /dev/vde 0 65536")
     assert host.check("tr -d '\\0' </dev/loop1 | wc -c") == "0"
 
 

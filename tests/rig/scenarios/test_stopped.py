@@ -98,8 +98,9 @@ def fixture_vms(host: Board) -> object:
         if "--net user" in options:
             host.check(NETWORK)
         if "tap=" in options:
-            make = f"rig-tap {name}" if "--cpus" in options else f"tunctl -t {name} >/dev/null"
-            host.check(f"{make} && ip link set dev {name} up")
+            # One with several queues for several vCPUs.
+            tap = "rig-tap" if "--cpus" in options else "tunctl -t"
+            host.check(f"{tap} {name} >/dev/null && ip link set dev {name} up")
         if SOCKET in options:
             host.check(f"mkdir -p /tmp/share-{name}")
             host.start(f"exec virtiofsd --socket-path={SOCKET.format(name)} "
